@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "wire/event.h"
+#include "wire/status.h"
+#include "wire/subscriptions.h"
+
+/*
+ * The relay on the bus: /dev/prp/Relay1 with its methods, properties and signals, and the channels' objects below it.
+ * What the methods do elsewhere is handed in as RelayServiceActions; nothing of the connection is known here.
+ */
+typedef struct RelayService RelayService;
+
+typedef struct {
+  guint max_channels; /* names in one call */
+  guint max_holds_per_client;
+} RelayServiceOptions;
+
+#define RELAY_SERVICE_ANSWER_USEC (10 * G_USEC_PER_SEC) /* how long Subscribe and Hold wait for the server */
+#define RELAY_SERVICE_MAX_CALLS 4096                    /* calls that wait for an answer at one time, of all callers */
+#define RELAY_SERVICE_MAX_CALLS_PER_CLIENT 1024
+#define RELAY_SERVICE_SEND_BUFFER_BYTES (128 * 1024)    /* of the bus socket: how much a reply can be stuck behind */
+#define RELAY_SERVICE_APP_ID_MAX_BYTES 255
+#define RELAY_SERVICE_REASON_MAX_BYTES 1024
+
+/* @rtt_usec is valid where @error is NULL. */
+typedef void (*RelayServicePong) (guint64 rtt_usec, const GError *error, gpointer pong_data);
+
+typedef struct {
+  void (*connect) (gpointer user_data);
+  void (*disconnect) (gpointer user_data);
+  gboolean (*reload) (GError **error, gpointer user_data);
+  void (*ping) (RelayServicePong pong, gpointer pong_data, gpointer user_data);
+  /* Stores a durable subscription's beginning or end. */
+  gboolean (*store_durable) (const char *channel, gboolean durable, GError **error, gpointer user_data);
+  /* Is an answer of the server to be expected within seconds? */
+  gboolean (*is_trying) (gpointer user_data);
+  /* The bus can take no more for now (TRUE), or everything is written (FALSE). */
+  void (*congested) (gboolean congested, gpointer user_data);
+} RelayServiceActions;
+
+/* Puts the objects on @bus (no name is taken). @subscriptions and @status are borrowed; the service becomes their watcher.
+ * Error: RELAY_ERROR_IO. */
+RelayService *relay_service_new (sd_bus *bus, const RelayServiceOptions *options, RelaySubscriptions *subscriptions,
+                                 RelayStatus *status, const RelayServiceActions *actions, gpointer user_data,
+                                 GError **error);
+void relay_service_free (RelayService *service);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayService, relay_service_free)
+
+void relay_service_configure (RelayService *service, const RelayServiceOptions *options);
+
+/* Sends the event's signal. Nothing is lost: what the bus cannot take is kept, and `congested` is called. */
+void relay_service_emit (RelayService *service, const RelayEvent *event);
+
+/* Is there nothing left to write? For a clean end. */
+gboolean relay_service_is_flushed (RelayService *service);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <gio/gio.h>
+
+/*
+ * A trouble is why there is no connection: what the LastError property shows and what decides the next step.
+ * One table (trouble.c) maps every cause (HTTP status, TLS fault, network error, close code, error code of
+ * the server, our own deadline) to a code, to words a person understands, and to a remedy.
+ */
+typedef enum {
+  RELAY_REMEDY_RETRY,       /* try again after a backoff */
+  RELAY_REMEDY_RETRY_AFTER, /* try again, not before retry_after_usec (Retry-After, RFC 9110 §10.2.3) */
+  RELAY_REMEDY_RENEW,       /* get another token, then try again */
+  RELAY_REMEDY_STOP,        /* trying again cannot help: stop and say so */
+} RelayRemedy;
+
+/* Causes of our own making; those of the network, TLS, HTTP and the server have constructors below. */
+typedef enum {
+  RELAY_CAUSE_NO_CREDENTIALS,    /* NO_CREDENTIALS: nothing configured yields a token */
+  RELAY_CAUSE_BAD_CREDENTIALS,   /* BAD_CREDENTIALS: a source is there but unusable (mode, empty, command failed) */
+  RELAY_CAUSE_RENEWAL_FAILED,    /* RENEWAL_FAILED: the token endpoint cannot be used for now: retry */
+  RELAY_CAUSE_RENEWAL_REFUSED,   /* RENEWAL_REFUSED: the token endpoint refused the refresh token: stop */
+  RELAY_CAUSE_HANDSHAKE_TIMEOUT, /* HANDSHAKE_TIMEOUT */
+  RELAY_CAUSE_SILENT,            /* TIMEOUT: the server fell silent */
+  RELAY_CAUSE_TOO_BIG,           /* MESSAGE_TOO_BIG: a message over MaxMessageBytes */
+  RELAY_CAUSE_NOT_UTF8,          /* NOT_UTF8: a text message that is not UTF-8 (RFC 6455 §8.1) */
+  RELAY_CAUSE_PROTOCOL,          /* PROTOCOL: the server broke RFC 6455 */
+  RELAY_CAUSE_TLS_TOO_OLD,       /* TLS_TOO_OLD: below TLS 1.2 */
+  RELAY_CAUSE_LOST,              /* CONNECTION_LOST: cut without a close frame */
+  RELAY_CAUSE_TOKEN_EXPIRED,     /* TOKEN_EXPIRED: the server sent token_expired */
+} RelayCause;
+
+typedef struct {
+  char *code;              /* the server's own, or ours, as listed in dbus/dev.prp.Relay1.xml; never NULL */
+  char *text;              /* translated, one sentence or two: who is affected, what was found, what to do */
+  RelayRemedy remedy;
+  guint64 retry_after_usec; /* with RELAY_REMEDY_RETRY_AFTER: not before that many µs from now */
+} RelayTrouble;
+
+/* @detail: what was found, in the words of whoever found it (never a secret), or NULL. */
+RelayTrouble *relay_trouble_new (RelayCause cause, const char *detail);
+
+/* The handshake or another request was answered with @status instead of what was hoped for.
+ * @retry_after_usec: what Retry-After asked for, 0 if nothing; honoured up to an hour. @location: of a redirect, or NULL. */
+RelayTrouble *relay_trouble_from_http_status (guint status, guint64 retry_after_usec, const char *location);
+
+/* A GError of GIO (DNS, refused, unreachable, TLS, …). @tls_errors: what was wrong with the certificate,
+ * G_TLS_CERTIFICATE_NO_FLAGS if nothing. @host: whom we wanted to reach. */
+RelayTrouble *relay_trouble_from_io_error (const GError *error, GTlsCertificateFlags tls_errors, const char *host);
+
+/* The peer closed with @code (RFC 6455 §7.4; 0 or 1006: none arrived) and @reason (may be NULL or ""). */
+RelayTrouble *relay_trouble_from_close (guint code, const char *reason);
+
+/* An `error` message of the server; @code and @message as sent. Codes that do not end a connection
+ * (INVALID_CHANNEL, …) have RELAY_REMEDY_RETRY. */
+RelayTrouble *relay_trouble_from_server (const char *code, const char *message);
+
+RelayTrouble *relay_trouble_copy (const RelayTrouble *trouble);
+void relay_trouble_free (RelayTrouble *trouble);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayTrouble, relay_trouble_free)

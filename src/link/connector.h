@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "auth/token.h"
+#include "link/conversation.h"
+
+/*
+ * The connection as a state machine: which conversations exist, and the only place that plans an attempt.
+ */
+typedef struct RelayConnector RelayConnector;
+
+typedef struct {
+  RelayLinkOptions link;
+  RelayTokenOptions tokens;
+  double actions_per_sec;
+  guint64 initial_delay_usec, max_delay_usec;
+  guint max_attempts; /* failed attempts after which it gives up; 0: never */
+} RelayConnectorOptions;
+
+#define RELAY_CONNECTOR_STABLE_USEC (30 * G_USEC_PER_SEC) /* up that long: the backoff starts anew */
+#define RELAY_CONNECTOR_QUICK_RENEWALS 3 /* renewals in a row without a stable connection that are not delayed */
+
+/* An event to relay; valid during the call. */
+typedef void (*RelayConnectorEvent) (RelayEvent *event, gpointer user_data);
+/* relay_connector_stop is done. */
+typedef void (*RelayConnectorStopped) (gpointer user_data);
+
+/* @options is copied; @subscriptions and @status are borrowed. Does nothing before _start. */
+RelayConnector *relay_connector_new (const RelayConnectorOptions *options, RelaySubscriptions *subscriptions,
+                                     RelayStatus *status, RelayConnectorEvent event, gpointer user_data);
+void relay_connector_free (RelayConnector *connector);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayConnector, relay_connector_free)
+
+/* Connects for the first time. */
+void relay_connector_start (RelayConnector *connector);
+/* Closes with 1001 and calls @stopped, within RELAY_LINK_CLOSE_TIMEOUT_USEC; nothing is attempted any more. */
+void relay_connector_stop (RelayConnector *connector, RelayConnectorStopped stopped, gpointer user_data);
+
+/* The method Connect: now, whatever was waited for; no effect while connected. */
+void relay_connector_connect (RelayConnector *connector);
+/* The method Disconnect: closes with 1000 and stays closed. */
+void relay_connector_disconnect (RelayConnector *connector);
+/* The method Reload: takes new options; reads the credentials again; reconnects if the URL, the CA file or the token
+ * changed; asks again for what was rejected. */
+void relay_connector_configure (RelayConnector *connector, const RelayConnectorOptions *options);
+
+/* The method Ping. Calls back once; at once (with NOT_CONNECTED) if there is no connection. */
+void relay_connector_ping (RelayConnector *connector, RelayPingCallback callback, gpointer user_data);
+
+/* The bus can take no more (TRUE) or is empty again. */
+void relay_connector_set_paused (RelayConnector *connector, gboolean paused);
+
+/* Will there be an answer from the server within seconds (connecting, connected, waiting)? FALSE while disconnected,
+ * unauthorized or offline. */
+gboolean relay_connector_is_trying (RelayConnector *connector);
+
+void relay_connector_options_clear (RelayConnectorOptions *options);
+void relay_connector_options_copy (const RelayConnectorOptions *options, RelayConnectorOptions *ret_copy);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "auth/token.h"
+#include "common/trouble.h"
+
+/*
+ * One WebSocket (RFC 6455), from the handshake to its end, and its liveness. A link is used once. It knows nothing of
+ * what the messages say but for the `ping` that it sends itself.
+ */
+typedef struct RelayLink RelayLink;
+
+typedef struct {
+  char *url;
+  char *ca_file;                /* NULL: the system's CAs */
+  guint64 ping_interval_usec;   /* silence after which the server is asked */
+  guint64 pong_timeout_usec;    /* further silence after which it is taken for dead */
+  gsize max_message_bytes;      /* payload of one message, in one frame or many */
+} RelayLinkOptions;
+
+#define RELAY_LINK_HANDSHAKE_TIMEOUT_USEC (20 * G_USEC_PER_SEC) /* from the start until the 101 answer */
+#define RELAY_LINK_CLOSE_TIMEOUT_USEC (2 * G_USEC_PER_SEC)      /* for the peer's close frame after ours */
+
+/* Called from the main loop only, never from within a call of the link's; the link may be freed in each of them. */
+typedef struct {
+  /* The handshake is done. */
+  void (*opened) (RelayLink *link, gpointer user_data);
+  /* A text message, UTF-8 already checked; valid during the call. */
+  void (*message) (RelayLink *link, const char *text, gsize length, gpointer user_data);
+  /* A message that is none of the protocol's (binary); skipped. */
+  void (*unusable) (RelayLink *link, const char *reason, gpointer user_data);
+  /* The end, exactly once, and the last call. @trouble: why; NULL after relay_link_close. */
+  void (*closed) (RelayLink *link, const RelayTrouble *trouble, gpointer user_data);
+} RelayLinkEvents;
+
+/* Nothing happens before relay_link_open. @options is copied. */
+RelayLink *relay_link_new (const RelayLinkOptions *options, const RelayLinkEvents *events, gpointer user_data);
+/* Ends it at once (no close frame, no further call). Allowed at any time. */
+void relay_link_free (RelayLink *link);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayLink, relay_link_free)
+
+/* Starts the handshake with @token. A failure to start (a bad CA file) is reported through `closed` too. */
+void relay_link_open (RelayLink *link, RelayToken *token);
+
+/* Sends a text message. FALSE if the link is not open. */
+gboolean relay_link_send (RelayLink *link, const char *text);
+
+/* Sends the protocol's `ping`. FALSE if the link is not open. */
+gboolean relay_link_ping (RelayLink *link);
+
+/* The user of the link read a `pong`. Answers come in the order of the questions: returns how long ago (µs) the oldest
+ * unanswered ping was sent, or -1 if none was. */
+gint64 relay_link_take_pong (RelayLink *link);
+
+/* Closes with @code (RFC 6455 §7.4.1); `closed` follows, after RELAY_LINK_CLOSE_TIMEOUT_USEC at most.
+ * During the handshake: gives it up. */
+void relay_link_close (RelayLink *link, guint code, const char *reason);
+
+/* While paused nothing is read, so that TCP holds the server back; liveness rests. Messages that were read already
+ * may still be delivered. */
+void relay_link_set_paused (RelayLink *link, gboolean paused);
+
+/* CLOCK_REALTIME µs of the last frame (or handshake), 0 if none. */
+gint64 relay_link_get_last_alive (RelayLink *link);
+guint64 relay_link_get_bytes_received (RelayLink *link);

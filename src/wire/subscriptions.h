@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <glib.h>
+
+#include "common/error.h"
+
+/*
+ * The channels: what is wanted (durable subscriptions and holds) against what the server confirmed on the present
+ * connection, and what to ask it for next. Pure: no clock, no I/O; time is handed in, requests are handed out.
+ *
+ * Each wanted channel is, on the present connection, in one of these phases:
+ *
+ *   idle ──connected──> queued ──sent──> asked ──confirmed──> on
+ *                         ^                │ └──refused alone──> rejected | full
+ *                         └──refused in a batch: split, asked again
+ *
+ * A channel that is wanted no more leaves: at once when the server was never asked, by an `unsubscribe` when it is
+ * on, and after the answer when it is asked (RELAY_SUBSCRIPTIONS_ANSWER_USEC at most), so that no answer is ever
+ * taken for another question's.
+ */
+typedef struct RelaySubscriptions RelaySubscriptions;
+
+typedef enum {
+  RELAY_CHANNEL_PENDING,
+  RELAY_CHANNEL_ACTIVE,
+  RELAY_CHANNEL_REJECTED,
+} RelayChannelState;
+
+typedef struct {
+  char *name;
+  RelayChannelState state;
+  char *error_code;    /* of the refusal, "" if none; with PENDING: SUBSCRIPTION_LIMIT, tried again when room appears */
+  char *error_message;
+  gboolean durable;
+  guint n_holds;
+  gint64 active_since_usec; /* CLOCK_REALTIME, 0 unless active */
+} RelayChannel;
+
+/* What happened to a channel; ADDED and REMOVED say whether it is wanted by anyone. */
+typedef enum {
+  RELAY_CHANNEL_ADDED = 1 << 0,
+  RELAY_CHANNEL_REMOVED = 1 << 1, /* @channel is still readable during the call, and gone after it */
+  RELAY_CHANNEL_STATE = 1 << 2,   /* state, error or active_since */
+  RELAY_CHANNEL_DURABLE = 1 << 3,
+  RELAY_CHANNEL_HOLDS = 1 << 4,
+  RELAY_CHANNEL_ANSWERED = 1 << 5, /* the server's word on it is final for this connection (see _is_answered) */
+} RelayChannelChange;
+
+typedef void (*RelaySubscriptionsChanged) (const RelayChannel *channel, RelayChannelChange change, gpointer user_data);
+
+/* There may be something to send (or to send at another time): ask relay_subscriptions_next soon. */
+typedef void (*RelaySubscriptionsWake) (gpointer user_data);
+
+/* One message to send. */
+typedef struct {
+  gboolean subscribe; /* else unsubscribe */
+  char *id;           /* names it in an error's details.requestId */
+  char **channels;
+} RelayRequest;
+
+#define RELAY_CHANNEL_NAME_MAX_BYTES 255
+#define RELAY_SUBSCRIPTIONS_BATCH 500                              /* most channels in one message */
+#define RELAY_SUBSCRIPTIONS_ANSWER_USEC (10 * G_USEC_PER_SEC)      /* how long an answer is waited for */
+#define RELAY_SUBSCRIPTIONS_RATE_DELAY_USEC (1 * G_USEC_PER_SEC)   /* first pause after RATE_LIMITED; doubles … */
+#define RELAY_SUBSCRIPTIONS_RATE_DELAY_MAX_USEC (60 * G_USEC_PER_SEC) /* … up to this; ends with a confirmation */
+
+/* Checks the syntax kind:id: printable ASCII without spaces, both sides non-empty, at most
+ * RELAY_CHANNEL_NAME_MAX_BYTES. The id may hold further colons. Error: RELAY_ERROR_INVALID_CHANNEL. */
+gboolean relay_channel_name_check (const char *name, GError **error);
+
+/* @max_channels: most names in the table, wanted or on their way out. */
+RelaySubscriptions *relay_subscriptions_new (guint max_channels);
+void relay_subscriptions_free (RelaySubscriptions *subscriptions);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaySubscriptions, relay_subscriptions_free)
+
+/* Takes effect for what comes next; never drops what is there. */
+void relay_subscriptions_set_max_channels (RelaySubscriptions *subscriptions, guint max_channels);
+
+/* Calls @changed on each change (never NULL), until _free; any number of watchers, called in the order they came. */
+void relay_subscriptions_watch (RelaySubscriptions *subscriptions, RelaySubscriptionsChanged changed, gpointer user_data);
+void relay_subscriptions_set_wake (RelaySubscriptions *subscriptions, RelaySubscriptionsWake wake, gpointer user_data);
+
+/* ---- what is wanted ---- */
+
+/* Would wanting @n_new more names (that are not in the table) stay within max_channels?
+ * Error: RELAY_ERROR_LIMITS_EXCEEDED. */
+gboolean relay_subscriptions_check_room (RelaySubscriptions *subscriptions, guint n_new, GError **error);
+
+/* Names are valid (relay_channel_name_check). A name in state REJECTED, or refused for the server's limit, is asked for
+ * again by a new want. Holds are counted. */
+void relay_subscriptions_set_durable (RelaySubscriptions *subscriptions, const char *name, gboolean durable);
+void relay_subscriptions_hold (RelaySubscriptions *subscriptions, const char *name);
+void relay_subscriptions_release (RelaySubscriptions *subscriptions, const char *name);
+
+/* The channel, if wanted by anyone; else NULL. Valid until the next change. */
+const RelayChannel *relay_subscriptions_lookup (RelaySubscriptions *subscriptions, const char *name);
+
+/* Every wanted channel, in no order. Caller frees the array (g_ptr_array_unref), not what is in it. */
+GPtrArray *relay_subscriptions_list (RelaySubscriptions *subscriptions);
+guint relay_subscriptions_get_n_channels (RelaySubscriptions *subscriptions);
+
+/* Is the server's word on @name final on this connection: active, rejected, or refused for its limit?
+ * FALSE while disconnected, queued, asked, unanswered, or not wanted at all. */
+gboolean relay_subscriptions_is_answered (RelaySubscriptions *subscriptions, const char *name);
+
+/* Asks again for everything rejected or refused for the limit (Reload). */
+void relay_subscriptions_ask_again (RelaySubscriptions *subscriptions);
+
+/* ---- the connection ---- */
+
+/* A connection is ready to be asked: every wanted channel is queued. */
+void relay_subscriptions_connected (RelaySubscriptions *subscriptions);
+/* The connection is gone: nothing is subscribed any more; active becomes pending. */
+void relay_subscriptions_disconnected (RelaySubscriptions *subscriptions);
+
+/* The next message to send, or NULL; then *ret_next_usec is when to ask again (CLOCK_MONOTONIC µs like @now_usec,
+ * -1: only after wake). Every call that returns a request counts as sent. Caller frees. */
+RelayRequest *relay_subscriptions_next (RelaySubscriptions *subscriptions, gint64 now_usec, gint64 *ret_next_usec);
+
+/* subscription.confirmed: @names as the server sent them (unknown ones are ignored). @realtime_usec: for ActiveSince. */
+void relay_subscriptions_confirmed (RelaySubscriptions *subscriptions, const char *const *names, gint64 realtime_usec);
+
+/* An `error` of the server. @request_id: details.requestId, or NULL: then it is the oldest unanswered subscribe's, if
+ * @action (details.action) is NULL or "subscribe". @code, @message: as sent; the message may name the channel
+ * at fault, which is taken as a hint where to split, never as proof. What follows depends on the code:
+ * INVALID_CHANNEL and unknown codes: a batch is split, a single channel is rejected; SUBSCRIPTION_LIMIT: likewise, but
+ * a single channel stays pending with that error and nothing more is asked for until room appears; RATE_LIMITED,
+ * AUTH_FAILED, TOKEN_EXPIRED: asked again (after a growing pause; on the next connection); INVALID_ACTION: all rejected.
+ * Returns whether it was the answer to a request of ours. @jitter: uniform in [0, 1), for the pause. */
+gboolean relay_subscriptions_refused (RelaySubscriptions *subscriptions, const char *request_id, const char *action,
+                                      const char *code, const char *message, gint64 now_usec, double jitter);
+
+void relay_request_free (RelayRequest *request);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayRequest, relay_request_free)
+
+/* "pending", "active", "rejected". Static. */
+const char *relay_channel_state_to_string (RelayChannelState state);
