@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include "common/bus-source.h"
+
+#include <errno.h>
+#include <poll.h>
+
+/*
+ * sd-bus brings its own idea of when it wants to be called: a descriptor, a set of poll events, a deadline. All three
+ * can change with every call made on the bus from anywhere, so none is remembered: each turn of the loop asks afresh.
+ * (A set of events kept from the turn before hangs as soon as a synchronous call has moved messages to the read queue;
+ * changing the loop's poll set from prepare wakes the loop for ever.)
+ *
+ * There is one GPollFD; its events are written in place in prepare, which GLib reads behind it.
+ */
+typedef struct {
+  GSource source;
+  sd_bus *bus;
+  GPollFD pollfd;
+  RelayBusSourceFailed failed;
+  gpointer user_data;
+} BusSource;
+
+static gboolean
+bus_source_prepare (GSource *source, gint *timeout_msec)
+{
+  BusSource *self = (BusSource *) source;
+  guint64 deadline_usec;
+  gint64 now_usec;
+  int events;
+
+  *timeout_msec = -1;
+
+  /* A failure is for dispatch to meet and report. */
+  events = sd_bus_get_events (self->bus);
+  if (events < 0 || sd_bus_get_timeout (self->bus, &deadline_usec) < 0)
+    return TRUE;
+
+  self->pollfd.events = (gushort) events;
+  if (deadline_usec == UINT64_MAX)
+    return FALSE;
+
+  now_usec = g_get_monotonic_time ();
+  if (deadline_usec <= (guint64) now_usec)
+    return TRUE;
+  *timeout_msec = (gint) MIN ((deadline_usec - (guint64) now_usec + 999) / 1000, (guint64) G_MAXINT);
+  return FALSE;
+}
+
+static gboolean
+bus_source_check (GSource *source)
+{
+  BusSource *self = (BusSource *) source;
+  guint64 deadline_usec;
+
+  if (self->pollfd.revents != 0)
+    return TRUE;
+  return sd_bus_get_timeout (self->bus, &deadline_usec) < 0 ||
+         (deadline_usec != UINT64_MAX && deadline_usec <= (guint64) g_get_monotonic_time ());
+}
+
+static gboolean
+bus_source_dispatch (GSource *source, GSourceFunc callback G_GNUC_UNUSED, gpointer user_data G_GNUC_UNUSED)
+{
+  BusSource *self = (BusSource *) source;
+  g_autoptr (sd_bus) bus = sd_bus_ref (self->bus);
+
+  for (guint i = 0; i < RELAY_BUS_SOURCE_MESSAGES_PER_TURN && !g_source_is_destroyed (source); i++) {
+    int r = sd_bus_process (bus, NULL);
+
+    /* -EBUSY: a handler runs the loop; it is not for us to say more. */
+    if (r == 0 || r == -EBUSY)
+      return G_SOURCE_CONTINUE;
+    if (r < 0) {
+      self->failed (r, self->user_data);
+      return G_SOURCE_REMOVE;
+    }
+    /* With exit-on-disconnect off, the end of the connection shows as success; the next turn would spin. */
+    if (sd_bus_is_open (bus) <= 0) {
+      self->failed (-ECONNRESET, self->user_data);
+      return G_SOURCE_REMOVE;
+    }
+  }
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+bus_source_finalize (GSource *source)
+{
+  BusSource *self = (BusSource *) source;
+
+  g_clear_pointer (&self->bus, sd_bus_unref);
+}
+
+GSource *
+relay_bus_source_new (sd_bus *bus, RelayBusSourceFailed failed, gpointer user_data)
+{
+  static GSourceFuncs funcs = {
+    .prepare = bus_source_prepare,
+    .check = bus_source_check,
+    .dispatch = bus_source_dispatch,
+    .finalize = bus_source_finalize,
+  };
+  GSource *source = g_source_new (&funcs, sizeof (BusSource));
+  BusSource *self = (BusSource *) source;
+
+  self->bus = sd_bus_ref (bus);
+  self->failed = failed;
+  self->user_data = user_data;
+  self->pollfd.fd = sd_bus_get_fd (bus);
+  g_source_add_poll (source, &self->pollfd);
+  g_source_set_static_name (source, "relay-bus");
+  return source;
+}
