@@ -57,6 +57,8 @@ static const Row table[] = {
     N_("The connection was cut.") },
   { DOMAIN_OURS, RELAY_CAUSE_TOKEN_EXPIRED, "TOKEN_EXPIRED", RELAY_REMEDY_RENEW,
     N_("The token has expired.") },
+  { DOMAIN_OURS, RELAY_CAUSE_NOT_HTTP, "NOT_HTTP", RELAY_REMEDY_RETRY,
+    N_("Something answers at that address, but it does not speak HTTP. Is the address in relay.conf right?") },
 
   { DOMAIN_CERTIFICATE, G_TLS_CERTIFICATE_EXPIRED, "TLS_EXPIRED", RELAY_REMEDY_RETRY,
     N_("The certificate of %s has expired. The token was not sent.") },
@@ -77,7 +79,7 @@ static const Row table[] = {
     N_("No secure connection could be made with the server: %s") },
 
   { DOMAIN_RESOLVER, ANY, "DNS", RELAY_REMEDY_RETRY,
-    N_("The name %s cannot be resolved. Check the network, and Url= in relay.conf.") },
+    N_("The name %s cannot be resolved. Check the network, and the address in relay.conf.") },
   { DOMAIN_IO, G_IO_ERROR_CONNECTION_REFUSED, "REFUSED", RELAY_REMEDY_RETRY,
     N_("Nothing accepts connections at %s.") },
   { DOMAIN_IO, G_IO_ERROR_HOST_UNREACHABLE, "UNREACHABLE", RELAY_REMEDY_RETRY,

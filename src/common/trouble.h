@@ -29,6 +29,7 @@ typedef enum {
   RELAY_CAUSE_TLS_TOO_OLD,       /* TLS_TOO_OLD: below TLS 1.2 */
   RELAY_CAUSE_LOST,              /* CONNECTION_LOST: cut without a close frame */
   RELAY_CAUSE_TOKEN_EXPIRED,     /* TOKEN_EXPIRED: the server sent token_expired */
+  RELAY_CAUSE_NOT_HTTP,          /* NOT_HTTP: what answers there does not speak HTTP */
 } RelayCause;
 
 typedef struct {
