@@ -1,0 +1,242 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Holds the tree to its plan: who includes whom, which library lives where, how long things may get.
+
+The plan is the tables below; the rest only reads the tree and compares. What a table does not allow is an error,
+also a room that it does not name, so a new folder has to be given its place here. Speaks TAP, a test per rule.
+
+    tests/layers.py [DIRECTORY]     the tree to look at, by default the one this file is in
+"""
+
+import pathlib
+import re
+import sys
+
+# -- the plan -------------------------------------------------------------------------------------------------
+
+# Floor 1 < 2 < 3 < 4, and the programs beside them: a room includes itself, what is named here, and nothing else.
+# No entry names a room of a higher floor or the neighbour's: link and bus know nothing of each other.
+ROOMS = {
+    'common': set(),
+    'wire': {'common'},
+    'auth': {'common'},
+    'store': {'common'},
+    'link': {'common', 'wire', 'auth'},
+    'bus': {'common', 'wire'},
+    'relayd': {'common', 'wire', 'auth', 'store', 'link', 'bus'},
+    'prpctl': {'common', 'auth/credential.h'},
+    'simulator': {'common'},
+}
+
+# A foreign library is included in these rooms or files only ("common/http" is its .c and .h); nowhere where there is no one.
+LIBRARIES = {
+    'libsoup/': {'common/http', 'auth', 'link', 'simulator'},
+    'sqlite3.h': {'store'},
+    'systemd/sd-bus': {'common/bus-source', 'bus', 'relayd', 'prpctl'},
+    'systemd/sd-daemon.h': {'relayd'},
+    'systemd/sd-journal.h': {'common/log'},
+    'json-glib/': {'wire/action', 'auth', 'prpctl', 'simulator'},
+}
+
+# D-Bus is spoken with sd-bus. GIO brings another implementation along, under these names.
+FORBIDDEN_NAMES = re.compile(r'\b(g_dbus_\w+|g_bus_(?:get|own|watch|unown|unwatch)\w*|GDBus\w+)\b')
+
+# Pure code: time and randomness are handed in, nothing is read or written.
+PURE = {'wire', 'link/backoff'}
+IMPURE_NAMES = re.compile(
+    r'\b(g_get_monotonic_time|g_get_real_time|g_date_time_new_now\w*|clock_gettime|gettimeofday|time|'
+    r'g_random_\w+|g_rand_\w+|getrandom|rand|random|g_timeout_\w+|g_idle_\w+|g_getenv|getenv|'
+    r'open|read|write|fopen|g_file_\w+|socket|send|recv|printf|g_print\w*|relay_log\w*|relay_(?:debug|info|notice|warning|err))\s*\(')
+
+MAX_FILE_LINES = 800
+MAX_FUNCTION_LINES = 80
+# "path" or "path:function": why it may be longer.
+LENGTH_EXCEPTIONS = {
+}
+
+# Files that hold somebody's data or text, not ours to sign with a line of comment.
+SPDX_EXEMPT = re.compile(
+    r'^(README\.md|data/LICENSE|po/LINGUAS|po/.*\.(po|pot)|tests/fuzz/(corpus|seeds)/.*|tests/data/.*|.*\.(json|pem|png|svg))$')
+
+# -- reading --------------------------------------------------------------------------------------------------
+
+TOKENS = re.compile(r'''/\*.*?\*/ | //[^\n]* | "(?:\\.|[^"\\\n])*" | '(?:\\.|[^'\\\n])*' ''', re.DOTALL | re.VERBOSE)
+INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">]+)[">]', re.MULTILINE)
+FUNCTION_NAME = re.compile(r'^(\w+) ?\(')
+
+
+def sources(top):
+    return sorted(p for pattern in ('*.c', '*.h') for p in (top / 'src').rglob(pattern))
+
+
+def blank(match):
+    """A comment or a string, emptied but for its line ends."""
+    return re.sub(r'[^\n]', ' ', match.group())
+
+
+def code_of(text):
+    """The text without comments and strings, line for line."""
+    return TOKENS.sub(blank, text)
+
+
+def comments_gone(text):
+    return TOKENS.sub(lambda m: m.group() if m.group()[0] in '"\'' else blank(m), text)
+
+
+def functions(text):
+    """(name, first line, length) of each function. A body is what stands between '{' and '}' in column 0."""
+    lines = code_of(text).split('\n')
+    start = None
+    for i, line in enumerate(lines):
+        if line.rstrip() == '{' and i > 0 and lines[i - 1].rstrip().endswith(')'):
+            start = i
+        elif line.rstrip() == '}' and start is not None:
+            first = start - 1
+            while first > 0 and not FUNCTION_NAME.match(lines[first]) and lines[first].strip():
+                first -= 1
+            name = FUNCTION_NAME.match(lines[first])
+            yield (name.group(1) if name else '?'), first + 1, i - first + 1
+            start = None
+
+
+def tree_files(top):
+    for path in sorted(top.rglob('*')):
+        parts = path.relative_to(top).parts
+        if parts[0] == '.git' or parts[0].startswith('build') or any(
+                p in ('__pycache__', '.pytest_cache', '.cache') for p in parts):
+            continue
+        if path.is_file() and not path.is_symlink():
+            yield path.relative_to(top).as_posix(), path
+
+
+def place(path, places):
+    """Is "room/file.c" in one of places ("room", "room/file" or "room/file.h")?"""
+    return path.parts[0] in places or path.with_suffix('').as_posix() in places or path.as_posix() in places
+
+
+# -- the rules: each yields what breaks it --------------------------------------------------------------------
+
+def rule_rooms(top):
+    for path in sources(top):
+        rel = path.relative_to(top / 'src')
+        room = rel.parts[0]
+        if room not in ROOMS or len(rel.parts) != 2:
+            yield f'src/{rel}: in no room of the plan'
+            continue
+        for quote, name in INCLUDE.findall(comments_gone(path.read_text())):
+            if quote == '<' or name == 'build-config.h':
+                continue
+            target = pathlib.PurePosixPath(name)
+            if not (top / 'src' / target).is_file():
+                yield f'src/{rel}: includes "{name}", which is no file of src/ (includes are written from src/)'
+            elif target.parts[0] != room and not place(target, ROOMS[room]):
+                yield f'src/{rel}: {room}/ must not include "{name}"'
+
+
+def rule_plan(top):
+    """The table itself: no two rooms that include each other, by however many steps."""
+    def reach(room, seen):
+        for other in (o.split('/')[0] for o in ROOMS[room]):
+            if other not in seen:
+                reach(other, seen | {other}) if other in ROOMS else None
+                seen.add(other)
+        return seen
+    for room in ROOMS:
+        if room in reach(room, set()):
+            yield f'{room}/ includes itself by way of others'
+    if 'bus' in reach('link', set()) or 'link' in reach('bus', set()):
+        yield 'link/ and bus/ know of each other'
+
+
+def rule_libraries(top):
+    for path in sources(top):
+        rel = path.relative_to(top / 'src')
+        text = path.read_text()
+        for _, name in INCLUDE.findall(comments_gone(text)):
+            for library, places in LIBRARIES.items():
+                if name.startswith(library) and not place(rel, places):
+                    yield f'src/{rel}: <{name}> belongs to {", ".join(sorted(places))}'
+        for number, line in enumerate(code_of(text).split('\n'), 1):
+            for name in FORBIDDEN_NAMES.findall(line):
+                yield f'src/{rel}:{number}: {name}: D-Bus is spoken with sd-bus only'
+
+
+def rule_pure(top):
+    for path in sources(top):
+        rel = path.relative_to(top / 'src')
+        if place(rel, PURE):
+            for number, line in enumerate(code_of(path.read_text()).split('\n'), 1):
+                for name in IMPURE_NAMES.findall(line):
+                    yield f'src/{rel}:{number}: {name}: this file is pure (no clock, no chance, no input or output)'
+
+
+def rule_file_length(top):
+    for rel, path in tree_files(top):
+        if rel.endswith(('.c', '.h', '.py')) or rel in ('tests/run', 'data/demo'):
+            n = len(path.read_text().splitlines())
+            if n >= MAX_FILE_LINES and rel not in LENGTH_EXCEPTIONS:
+                yield f'{rel}: {n} lines (fewer than {MAX_FILE_LINES})'
+
+
+def rule_function_length(top):
+    found = 0
+    for rel, path in tree_files(top):
+        if rel.endswith(('.c', '.h')):
+            for name, line, length in functions(path.read_text()):
+                found += 1
+                if length >= MAX_FUNCTION_LINES and f'{rel}:{name}' not in LENGTH_EXCEPTIONS:
+                    yield f'{rel}:{line}: {name} has {length} lines (fewer than {MAX_FUNCTION_LINES})'
+    if found == 0:
+        yield 'no function found: is this the tree?'
+
+
+def rule_exceptions(top):
+    """An exception that is no longer needed goes."""
+    for key, reason in LENGTH_EXCEPTIONS.items():
+        rel, _, function = key.partition(':')
+        path = top / rel
+        if not reason.strip():
+            yield f'{key}: an exception needs its reason'
+        if not path.is_file():
+            yield f'{key}: there is no such file'
+        elif function and not any(n == function and k >= MAX_FUNCTION_LINES for n, _, k in functions(path.read_text())):
+            yield f'{key}: needs no exception'
+        elif not function and len(path.read_text().splitlines()) < MAX_FILE_LINES:
+            yield f'{key}: needs no exception'
+
+
+def rule_licence(top):
+    for rel, path in tree_files(top):
+        if not SPDX_EXEMPT.match(rel):
+            head = path.read_bytes()[:400].split(b'\n')[:4]
+            if not any(b'SPDX-License-Identifier: MIT' in line for line in head):
+                yield f'{rel}: no SPDX-License-Identifier in its first lines'
+
+
+RULES = [
+    (rule_plan, 'the plan has no circle'),
+    (rule_rooms, 'includes follow the plan'),
+    (rule_libraries, 'each foreign library stays in its rooms'),
+    (rule_pure, 'pure code has no clock, no chance, no input or output'),
+    (rule_file_length, f'files have fewer than {MAX_FILE_LINES} lines'),
+    (rule_function_length, f'functions have fewer than {MAX_FUNCTION_LINES} lines'),
+    (rule_exceptions, 'each exception is needed and has a reason'),
+    (rule_licence, 'every file names its licence'),
+]
+
+
+def main():
+    top = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent).resolve()
+    failed = 0
+    print(f'1..{len(RULES)}')
+    for number, (rule, title) in enumerate(RULES, 1):
+        faults = list(rule(top))
+        failed += bool(faults)
+        for fault in faults:
+            print(f'# {fault}')
+        print(f'{"not ok" if faults else "ok"} {number} - {title}', flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

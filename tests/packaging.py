@@ -1,0 +1,212 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Checks what a packager gets: the installed files, the units, the man pages, the messages to translate, the scripts.
+
+    tests/packaging.py SOURCE BUILD NAME=DIRECTORY...    the directories that meson.build installs to, as in installed.txt
+
+Speaks TAP, a test per check. Everything is installed below a temporary DESTDIR; nothing outside of it is written.
+"""
+
+import configparser
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SCRIPTS = ['tests/run', 'data/demo', '.ci/run']
+MESSAGE = re.compile(r'\b(?:_|N_|C_|NC_|Q_|ngettext|gettext|g_dngettext)\s*\(')
+OUR_PAGES = ('prp', 'relay.conf', 'dev.prp.')
+
+
+class Skip(Exception):
+    pass
+
+
+def need(program):
+    path = shutil.which(program)
+    if path is None:
+        raise Skip(f'{program} is not installed')
+    return path
+
+
+def run(*command, **options):
+    """(exit status, standard output and error together)"""
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
+                          errors='replace', check=False, **options)
+    return done.returncode, done.stdout
+
+
+class Checks:
+    def __init__(self, source, build, directories, scratch):
+        self.source, self.build, self.directories = source, build, directories
+        self.scratch = scratch
+        self.root = scratch / 'root'
+        self.man = 'mandir' in directories
+
+    def installed(self, name, *parts):
+        return self.root.joinpath(self.directories[name].lstrip('/'), *parts)
+
+    def pages(self):
+        return sorted(self.installed('mandir').glob('man*/*')) if self.man else []
+
+    def check_install(self):
+        """meson install writes the files of installed.txt, and no other"""
+        status, output = run('meson', 'install', '--no-rebuild', '--quiet', '-C', self.build, '--destdir', self.root)
+        if status != 0:
+            yield from output.splitlines()
+        found = {'/' + p.relative_to(self.root).as_posix() for p in self.root.rglob('*') if not p.is_dir()}
+        wanted = set()
+        for line in (self.source / 'tests/installed.txt').read_text().splitlines():
+            if line and not line.startswith('#') and (self.man or not line.startswith('{mandir}')):
+                wanted.add(line.format_map({'mandir': '', **self.directories}))
+        yield from (f'not installed: {path}' for path in sorted(wanted - found))
+        yield from (f'installed, but not on the list: {path}' for path in sorted(found - wanted))
+
+    def check_no_build_path(self):
+        """no installed text has a placeholder left, or a path of the build"""
+        for path in (p for p in self.root.rglob('*') if p.is_file()):
+            data = path.read_bytes()
+            if not data.startswith(b'\x7fELF'):
+                if re.search(rb'@\w+@', data):
+                    yield f'{path}: a placeholder is left'
+                for place in (self.build, self.source):
+                    if os.fsencode(place) + b'/' in data:
+                        yield f'{path}: names {place}'
+
+    def check_unit(self):
+        """systemd accepts the user unit"""
+        analyze = need('systemd-analyze')
+        # A home and a runtime directory of its own: the units of whoever runs the test are not part of it.
+        home = self.scratch / 'home'
+        unit_directory = home / '.config/systemd/user'
+        unit_directory.mkdir(parents=True)
+        text = self.installed('userunitdir', 'prp-relayd.service').read_text()
+        # The programs are where they were installed to, and not where they will be; likewise the socket of the bus, which
+        # a session without a bus of systemd's has not got.
+        for name in ('bindir', 'libexecdir'):
+            text = text.replace(self.directories[name] + '/', f'{self.installed(name)}/')
+        (unit_directory / 'prp-relayd.service').write_text(text)
+        (unit_directory / 'dbus.socket').write_text('[Socket]\nListenStream=%t/bus\n')
+        (unit_directory / 'dbus.service').write_text('[Service]\nExecStart=/bin/true\n')
+        (home / 'run').mkdir(mode=0o700)
+        environment = {**os.environ, 'HOME': str(home), 'XDG_RUNTIME_DIR': str(home / 'run'),
+                       'XDG_CONFIG_HOME': str(home / '.config'), 'SYSTEMD_UNIT_PATH': f'{unit_directory}:/usr/lib/systemd/user'}
+        status, output = run(analyze, '--user', '--man=no', '--recursive-errors=no', 'verify',
+                             str(unit_directory / 'prp-relayd.service'), env=environment)
+        if status != 0 or 'prp-relayd' in output:
+            yield from [f'exit status {status}', *output.splitlines()]
+
+    def check_activation(self):
+        """the bus finds what starts the daemon"""
+        service = configparser.ConfigParser()
+        service.read(self.installed('dbusservicedir', 'dev.prp.Relay1.service'))
+        section = service['D-BUS Service']
+        if section['Name'] != 'dev.prp.Relay1':
+            yield f'Name={section["Name"]}'
+        if not self.installed('userunitdir', section['SystemdService']).is_file():
+            yield f'SystemdService={section["SystemdService"]} is not installed'
+        if not os.access(self.root.joinpath(section['Exec'].lstrip('/')), os.X_OK):
+            yield f'Exec={section["Exec"]} is not installed'
+
+    def check_man(self):
+        """man pages: no warnings of the formatter"""
+        need('man')
+        if not self.man:
+            raise Skip('built without man pages')
+        for page in self.pages():
+            status, output = run('man', '--warnings', '-E', 'UTF-8', '-Tutf8', '-Z', '-l', page,
+                                 env={**os.environ, 'MANWIDTH': '100', 'LC_ALL': 'C.UTF-8'})
+            noise = [line for line in output.splitlines() if 'warning' in line or line.startswith(('man:', 'troff:'))]
+            if status != 0 or noise:
+                yield from [f'{page.name}: exit status {status}', *noise]
+
+    def check_man_references(self):
+        """man pages and units refer to pages that exist"""
+        if not self.man:
+            raise Skip('built without man pages')
+        present = {page.name for page in self.pages()}
+        texts = {page.name: page.read_text() for page in self.pages()}
+        unit = self.installed('userunitdir', 'prp-relayd.service')
+        texts[unit.name] = unit.read_text()
+        for name, text in texts.items():
+            plain = re.sub(r'\\f[BIRP]|\\&', '', text).replace('\\-', '-')
+            for page, section in re.findall(r'([A-Za-z][\w.-]*)\((\d)\)', plain):
+                if page.startswith(OUR_PAGES) and f'{page}.{section}' not in present:
+                    yield f'{name}: refers to {page}({section})'
+
+    def check_potfiles(self):
+        """po/POTFILES lists every file with text for people, sorted"""
+        listed = [line for line in (self.source / 'po/POTFILES').read_text().splitlines() if line and line[0] != '#']
+        if listed != sorted(listed):
+            yield 'not sorted'
+        used = {p.relative_to(self.source).as_posix() for p in (self.source / 'src').rglob('*.c') if MESSAGE.search(p.read_text())}
+        yield from (f'missing: {name}' for name in sorted(used - set(listed)))
+        yield from (f'has no text for people, or is no file: {name}' for name in sorted(set(listed) - used))
+
+    def check_messages(self):
+        """xgettext takes all messages without a complaint; every translation passes msgfmt"""
+        need('xgettext')
+        pot = self.scratch / 'prp-relay.pot'
+        status, output = run('xgettext', '--from-code=UTF-8', '--add-comments', '--keyword=_', '--keyword=N_',
+                             '--keyword=C_:1c,2', '--keyword=NC_:1c,2', '--keyword=g_dngettext:2,3',
+                             '--flag=N_:1:pass-c-format', '--flag=g_dngettext:2:pass-c-format', '--directory', self.source,
+                             '--files-from', self.source / 'po/POTFILES', '--output', pot)
+        if status != 0 or output.strip():
+            yield from [f'exit status {status}', *output.splitlines()]
+        elif not pot.is_file() or pot.read_text().count('\nmsgid ') < 2:
+            yield 'no message was found'
+        for language in re.sub(r'#.*', '', (self.source / 'po/LINGUAS').read_text()).split():
+            status, output = run('msgfmt', '--check', '--output-file=/dev/null', self.source / f'po/{language}.po')
+            if status != 0:
+                yield from output.splitlines()
+
+    def check_example(self):
+        """relay.conf.example and relay.conf(5) have the same keys"""
+        page = self.source / 'data/man/relay.conf.5.scd'
+        example = (self.source / 'data/relay.conf.example').read_text()
+        in_example = set(re.findall(r'^#?([A-Z]\w+)=', example, re.MULTILINE))
+        in_page = set(re.findall(r'^\*([A-Z]\w+)=?\*', page.read_text(), re.MULTILINE))
+        yield from (f'{key}= is not in the example' for key in sorted(in_page - in_example))
+        yield from (f'{key}= is not in the man page' for key in sorted(in_example - in_page))
+
+    def check_scripts(self):
+        """shellcheck has no objection to the scripts"""
+        status, output = run(need('shellcheck'), '--external-sources', '--source-path=SCRIPTDIR/../data:SCRIPTDIR/..',
+                             *SCRIPTS, cwd=self.source)
+        if status != 0:
+            yield from output.splitlines()
+        for script in SCRIPTS:
+            if not os.access(self.source / script, os.X_OK):
+                yield f'{script} is not executable'
+
+
+def main():
+    source, build = (pathlib.Path(p).resolve() for p in sys.argv[1:3])
+    directories = dict(argument.split('=', 1) for argument in sys.argv[3:])
+    checks = [name for name in vars(Checks) if name.startswith('check_')]
+    failed = 0
+    print(f'1..{len(checks)}')
+    with tempfile.TemporaryDirectory(prefix='prp-relay-packaging-') as scratch:
+        subject = Checks(source, build, directories, pathlib.Path(scratch))
+        for number, name in enumerate(checks, 1):
+            check = getattr(subject, name)
+            title = check.__doc__
+            try:
+                faults = list(check())
+            except Skip as skip:
+                print(f'ok {number} - {title} # SKIP {skip}', flush=True)
+                continue
+            except OSError as error:
+                faults = [str(error)]
+            failed += bool(faults)
+            for fault in faults:
+                print(f'# {fault}')
+            print(f'{"not ok" if faults else "ok"} {number} - {title}', flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
