@@ -57,6 +57,12 @@ static const Row table[] = {
     N_("The connection was cut.") },
   { DOMAIN_OURS, RELAY_CAUSE_TOKEN_EXPIRED, "TOKEN_EXPIRED", RELAY_REMEDY_RENEW,
     N_("The token has expired.") },
+  { DOMAIN_OURS, RELAY_CAUSE_NO_TOKEN_FILE, "NO_CREDENTIALS", RELAY_REMEDY_STOP,
+    N_("There is no token to sign in with: the TokenFile %s does not exist. It will be used as soon as it does.") },
+  { DOMAIN_OURS, RELAY_CAUSE_NO_OTHER_TOKEN, "AUTH_FAILED", RELAY_REMEDY_STOP,
+    N_("The server refused the token, and there is no other. Put a new one in its place, then reload.") },
+  { DOMAIN_OURS, RELAY_CAUSE_NO_NEWER_TOKEN, "TOKEN_EXPIRED", RELAY_REMEDY_STOP,
+    N_("The token has expired, and there is no newer one. Put a new one in its place, then reload.") },
   { DOMAIN_OURS, RELAY_CAUSE_NOT_HTTP, "NOT_HTTP", RELAY_REMEDY_RETRY,
     N_("Something answers at that address, but it does not speak HTTP. Is the address in relay.conf right?") },
 

@@ -29,6 +29,9 @@ typedef enum {
   RELAY_CAUSE_TLS_TOO_OLD,       /* TLS_TOO_OLD: below TLS 1.2 */
   RELAY_CAUSE_LOST,              /* CONNECTION_LOST: cut without a close frame */
   RELAY_CAUSE_TOKEN_EXPIRED,     /* TOKEN_EXPIRED: the server sent token_expired */
+  RELAY_CAUSE_NO_TOKEN_FILE,     /* NO_CREDENTIALS: detail is the TokenFile, which does not exist */
+  RELAY_CAUSE_NO_OTHER_TOKEN,    /* AUTH_FAILED: the token was refused, and the sources give just the same: stop */
+  RELAY_CAUSE_NO_NEWER_TOKEN,    /* TOKEN_EXPIRED: likewise, with one that has expired: stop */
   RELAY_CAUSE_NOT_HTTP,          /* NOT_HTTP: what answers there does not speak HTTP */
 } RelayCause;
 

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+#include "auth/refresh.h"
+
+#include <math.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "auth/credential.h"
+#include "common/error.h"
+#include "common/http.h"
+#include "common/json-reader.h"
+#include "common/log.h"
+#include "common/names.h"
+
+/*
+ * The danger in refreshing is to lose the refresh token. Where the server replaces it with each use, the old one is void
+ * from the moment the request arrives; an answer that nobody reads locks the user out. Hence:
+ *
+ * - a request that was sent is seen through, even when nobody waits for it any more (Request holds the refresher);
+ * - the new refresh token is on the disk before the access token is handed out;
+ * - one that cannot be stored is kept in memory and used from there, until the file has been changed by somebody else (who has
+ *   signed in again).
+ *
+ * Nothing of an answer is shown or logged but the error codes that RFC 6749 §5.2 defines: whatever else the server says could
+ * quote a token.
+ */
+typedef struct {
+  guint64 inode, size;
+  gint64 mtime_nsec, ctime_nsec;
+} Signature; /* of a file; all zero: not there */
+
+struct RelayRefresher {
+  gint ref_count;
+  char *url, *ca_file, *client_id, *token_file;
+  char *unsaved;       /* a refresh token that could not be stored; NULL: the file is up to date */
+  Signature signature; /* of token_file after we wrote it, or tried to */
+  gboolean running;
+  RelayRefreshDone done; /* NULL while nobody waits */
+  gpointer user_data;
+};
+
+typedef struct {
+  RelayRefresher *refresher;
+  SoupSession *session;
+  SoupMessage *message;
+  GCancellable *cancellable;
+  GSource *deadline;
+  gboolean timed_out;
+  char *refresh_token; /* the one that was sent */
+  char *reply;         /* RELAY_REFRESH_MAX_REPLY_BYTES + 1 */
+  gsize length;
+} Request;
+
+static Signature
+get_signature (const char *path)
+{
+  Signature signature = { 0 };
+  struct stat st;
+
+  if (path != NULL && stat (path, &st) == 0) {
+    signature.inode = st.st_ino;
+    signature.size = (guint64) st.st_size;
+    signature.mtime_nsec = (gint64) st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    signature.ctime_nsec = (gint64) st.st_ctim.tv_sec * 1000000000 + st.st_ctim.tv_nsec;
+  }
+  return signature;
+}
+
+/* -- the refresh token ---------------------------------------------------------------------------------------- */
+
+RelayRefresher *
+relay_refresher_new (const char *url, const char *ca_file, const char *client_id, const char *token_file)
+{
+  RelayRefresher *refresher = g_new0 (RelayRefresher, 1);
+
+  refresher->ref_count = 1;
+  refresher->url = g_strdup (url);
+  refresher->ca_file = g_strdup (ca_file);
+  refresher->client_id = g_strdup (client_id);
+  refresher->token_file = g_strdup (token_file);
+  return refresher;
+}
+
+static void
+refresher_unref (RelayRefresher *refresher)
+{
+  if (--refresher->ref_count > 0)
+    return;
+  g_free (refresher->url);
+  g_free (refresher->ca_file);
+  g_free (refresher->client_id);
+  g_free (refresher->token_file);
+  relay_secret_free (refresher->unsaved);
+  g_free (refresher);
+}
+
+void
+relay_refresher_free (RelayRefresher *refresher)
+{
+  if (refresher == NULL)
+    return;
+  refresher->done = NULL;
+  refresher_unref (refresher);
+}
+
+gboolean
+relay_refresher_is_file_foreign (RelayRefresher *refresher)
+{
+  Signature now = get_signature (refresher->token_file);
+
+  return memcmp (&now, &refresher->signature, sizeof now) != 0;
+}
+
+/* TRUE with *ret_token NULL where there is none. */
+static gboolean
+read_refresh_token (RelayRefresher *refresher, char **ret_token, GError **error)
+{
+  relay_autosecret char *token = NULL;
+
+  if (refresher->unsaved != NULL && !relay_refresher_is_file_foreign (refresher)) {
+    *ret_token = g_strdup (refresher->unsaved);
+    return TRUE;
+  }
+  relay_secret_clear (&refresher->unsaved);
+
+  if (refresher->token_file != NULL &&
+      !relay_credential_read_file ("RefreshTokenFile", refresher->token_file, RELAY_CREDENTIAL_PRIVATE, &token, error))
+    return FALSE;
+  if (token == NULL && !relay_credential_read_systemd (RELAY_CREDENTIAL_REFRESH_TOKEN, &token, error))
+    return FALSE;
+  *ret_token = g_steal_pointer (&token);
+  return TRUE;
+}
+
+gboolean
+relay_refresher_is_ready (RelayRefresher *refresher, GError **error)
+{
+  relay_autosecret char *token = NULL;
+
+  return read_refresh_token (refresher, &token, error) && token != NULL;
+}
+
+static void
+store_refresh_token (RelayRefresher *refresher, const char *token)
+{
+  g_autoptr (GError) error = NULL;
+
+  relay_secret_clear (&refresher->unsaved);
+  if (refresher->token_file == NULL)
+    relay_log_fields (LOG_ERR, NULL,
+                      "The server replaced the refresh token, and there is no RefreshTokenFile= to store it in: it is lost "
+                      "when this program ends");
+  else if (!relay_credential_write_file (refresher->token_file, token, &error))
+    relay_log_fields (LOG_ERR, RELAY_LOG_FIELDS ("PRP_FILE", refresher->token_file),
+                      "The new refresh token cannot be stored, and is lost when this program ends: %s", error->message);
+  if (refresher->token_file == NULL || error != NULL)
+    refresher->unsaved = g_strdup (token);
+  refresher->signature = get_signature (refresher->token_file);
+}
+
+/* -- the request ---------------------------------------------------------------------------------------------- */
+
+gboolean
+relay_refresher_is_running (RelayRefresher *refresher)
+{
+  return refresher->running;
+}
+
+static void
+request_free (Request *request)
+{
+  if (request->deadline != NULL) {
+    g_source_destroy (request->deadline);
+    g_source_unref (request->deadline);
+  }
+  if (request->reply != NULL)
+    explicit_bzero (request->reply, RELAY_REFRESH_MAX_REPLY_BYTES + 1);
+  g_free (request->reply);
+  relay_secret_free (request->refresh_token);
+  g_clear_object (&request->message);
+  g_clear_object (&request->session);
+  g_clear_object (&request->cancellable);
+  refresher_unref (request->refresher);
+  g_free (request);
+}
+
+/* The one end of every request. Takes @request and @trouble. */
+static void
+finish (Request *request, const char *access_token, guint64 life_usec, RelayTrouble *trouble)
+{
+  g_autoptr (RelayTrouble) owned_trouble = trouble;
+  RelayRefresher *refresher = request->refresher;
+  RelayRefreshDone done = refresher->done;
+
+  refresher->done = NULL;
+  refresher->running = FALSE;
+  if (done != NULL)
+    done (access_token, life_usec, trouble, refresher->user_data);
+  request_free (request);
+}
+
+static void
+fail (Request *request, const char *detail)
+{
+  finish (request, NULL, 0, relay_trouble_new (RELAY_CAUSE_RENEWAL_FAILED, detail));
+}
+
+/* The request did not get an answer. */
+static void
+fail_with_error (Request *request, const GError *error)
+{
+  g_autoptr (RelayTrouble) trouble = NULL;
+
+  if (request->timed_out) {
+    fail (request, _("the token endpoint did not answer in time."));
+    return;
+  }
+  trouble = relay_http_explain (request->message, error);
+  fail (request, trouble->text);
+}
+
+/* The code of RFC 6749 §5.2 that the answer holds, static; NULL if none. */
+static const char *
+read_error_code (const Request *request)
+{
+  static const char *const codes[] = { "invalid_grant",       "invalid_client",         "unauthorized_client",
+                                       "invalid_request",     "unsupported_grant_type", "invalid_scope" };
+  RelayJsonReader reader = { 0 };
+  const char *code = NULL;
+
+  if (relay_json_reader_read (&reader, request->reply, request->length, NULL)) {
+    guint token = relay_json_reader_find (&reader, 0, "error");
+
+    for (gsize i = 0; i < G_N_ELEMENTS (codes) && token != 0; i++)
+      if (relay_json_reader_string_equal (&reader, token, codes[i]))
+        code = codes[i];
+  }
+  relay_json_reader_clear (&reader);
+  return code;
+}
+
+/* An answer that is not a success. */
+static void
+fail_with_status (Request *request)
+{
+  guint status = soup_message_get_status (request->message);
+  g_autoptr (RelayTrouble) explained = relay_http_explain (request->message, NULL);
+  g_autofree char *detail = NULL;
+  RelayTrouble *trouble;
+
+  if (status == 400 || status == 401 || status == 403) {
+    const char *code = read_error_code (request);
+
+    /* A bare 400 may come from anything on the way; the others are about who asks. */
+    if (code != NULL || status != 400) {
+      detail = code != NULL ? g_strdup (code) : g_strdup_printf (_("HTTP status %u"), status);
+      finish (request, NULL, 0, relay_trouble_new (RELAY_CAUSE_RENEWAL_REFUSED, detail));
+      return;
+    }
+  }
+
+  if (status / 100 == 3)
+    detail = g_strdup (_("the token endpoint redirects elsewhere, which is not followed. Is RefreshUrl= in relay.conf right?"));
+  else
+    detail = g_strdup_printf (_("the token endpoint answered with HTTP status %u."), status);
+  trouble = relay_trouble_new (RELAY_CAUSE_RENEWAL_FAILED, detail);
+  if (explained->remedy == RELAY_REMEDY_RETRY_AFTER) {
+    trouble->remedy = RELAY_REMEDY_RETRY_AFTER;
+    trouble->retry_after_usec = explained->retry_after_usec;
+  }
+  finish (request, NULL, 0, trouble);
+}
+
+/* A token under its RFC 6749 §5.1 name, or in the spelling of the protocol page; NULL if there is none, or it is none. */
+static char *
+read_token (const RelayJsonReader *reader, const char *name, const char *other_name)
+{
+  guint token = relay_json_reader_find (reader, 0, name);
+  relay_autosecret char *value = NULL;
+
+  if (token == 0)
+    token = relay_json_reader_find (reader, 0, other_name);
+  value = token != 0 ? relay_json_reader_dup_string (reader, token) : NULL;
+  if (value == NULL || !relay_credential_clean (value, strlen (value), "", NULL))
+    return NULL;
+  return g_steal_pointer (&value);
+}
+
+/* In µs; 0 if it is not told, or nothing that can be true. Some servers send it as a string. */
+static guint64
+read_life (const RelayJsonReader *reader)
+{
+  guint token = relay_json_reader_find (reader, 0, "expires_in");
+  double sec = 0;
+
+  if (token == 0)
+    token = relay_json_reader_find (reader, 0, "expiresIn");
+  if (token == 0)
+    return 0;
+  if (reader->tape[token].type == RELAY_JSON_STRING) {
+    g_autofree char *text = relay_json_reader_dup_string (reader, token);
+    char *end = NULL;
+
+    sec = g_ascii_strtod (text, &end);
+    if (*end != '\0' || !isfinite (sec))
+      return 0;
+  } else if (reader->tape[token].type == RELAY_JSON_INT64 || reader->tape[token].type == RELAY_JSON_UINT64 ||
+             reader->tape[token].type == RELAY_JSON_DOUBLE)
+    sec = relay_json_reader_double (reader, token);
+  return (guint64) (CLAMP (sec, 0.0, (double) RELAY_REFRESH_MAX_LIFE_SEC) * G_USEC_PER_SEC);
+}
+
+/* RFC 6749 §7.1: a token of a type that is not known must not be used. Where it is not told we take it for bearer. */
+static gboolean
+is_bearer (const RelayJsonReader *reader)
+{
+  guint token = relay_json_reader_find (reader, 0, "token_type");
+  g_autofree char *type = NULL;
+
+  if (token == 0)
+    token = relay_json_reader_find (reader, 0, "tokenType");
+  type = token != 0 ? relay_json_reader_dup_string (reader, token) : NULL;
+  return type == NULL || g_ascii_strcasecmp (type, "bearer") == 0;
+}
+
+static void
+take_reply (Request *request)
+{
+  RelayJsonReader reader = { 0 };
+  relay_autosecret char *access_token = NULL;
+  relay_autosecret char *refresh_token = NULL;
+  gboolean readable, bearer = FALSE;
+  guint64 life_usec = 0;
+
+  readable = relay_json_reader_read (&reader, request->reply, request->length, NULL);
+  if (readable) {
+    access_token = read_token (&reader, "access_token", "accessToken");
+    refresh_token = read_token (&reader, "refresh_token", "refreshToken");
+    life_usec = read_life (&reader);
+    bearer = is_bearer (&reader);
+  }
+  relay_json_reader_clear (&reader);
+
+  /* Before all else, even if the rest is of no use. */
+  if (refresh_token != NULL && !g_str_equal (refresh_token, request->refresh_token))
+    store_refresh_token (request->refresher, refresh_token);
+
+  if (!readable)
+    fail (request, _("the answer of the token endpoint is not JSON."));
+  else if (access_token == NULL)
+    fail (request, _("the answer of the token endpoint holds no access token."));
+  else if (!bearer)
+    fail (request, _("the token endpoint gave a token of a type that is not known."));
+  else
+    finish (request, access_token, life_usec, NULL);
+}
+
+static void
+on_read (GObject *stream, GAsyncResult *result, gpointer user_data)
+{
+  Request *request = user_data;
+  g_autoptr (GError) error = NULL;
+  gboolean success = SOUP_STATUS_IS_SUCCESSFUL (soup_message_get_status (request->message));
+
+  if (!g_input_stream_read_all_finish (G_INPUT_STREAM (stream), result, &request->length, &error) &&
+      (success || request->timed_out))
+    fail_with_error (request, error);
+  else if (!success)
+    fail_with_status (request);
+  else if (request->length > RELAY_REFRESH_MAX_REPLY_BYTES)
+    fail (request, _("the answer of the token endpoint is too long."));
+  else
+    take_reply (request);
+}
+
+static void
+on_sent (GObject *session, GAsyncResult *result, gpointer user_data)
+{
+  Request *request = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GInputStream) stream = soup_session_send_finish (SOUP_SESSION (session), result, &error);
+
+  if (stream == NULL) {
+    fail_with_error (request, error);
+    return;
+  }
+  request->reply = g_malloc (RELAY_REFRESH_MAX_REPLY_BYTES + 1);
+  g_input_stream_read_all_async (stream, request->reply, RELAY_REFRESH_MAX_REPLY_BYTES + 1, G_PRIORITY_DEFAULT,
+                                 request->cancellable, on_read, request);
+}
+
+static gboolean
+on_deadline (gpointer user_data)
+{
+  Request *request = user_data;
+
+  request->timed_out = TRUE;
+  g_cancellable_cancel (request->cancellable);
+  return G_SOURCE_REMOVE;
+}
+
+/* @form: taken, and wiped when libsoup has sent it. */
+static void
+send_form (Request *request, char *form)
+{
+  SoupMessageHeaders *headers = soup_message_get_request_headers (request->message);
+  g_autoptr (GBytes) body =
+    g_bytes_new_with_free_func (form, strlen (form), (GDestroyNotify) relay_secret_free, form);
+
+  soup_message_set_request_body_from_bytes (request->message, "application/x-www-form-urlencoded", body);
+  soup_message_headers_replace (headers, "Accept", "application/json");
+
+  request->deadline = g_timeout_source_new (RELAY_REFRESH_TIMEOUT_USEC / 1000);
+  g_source_set_callback (request->deadline, on_deadline, request, NULL);
+  g_source_attach (request->deadline, NULL);
+  soup_session_send_async (request->session, request->message, G_PRIORITY_DEFAULT, request->cancellable, on_sent, request);
+}
+
+static gboolean
+on_start (gpointer user_data)
+{
+  Request *request = user_data;
+  RelayRefresher *refresher = request->refresher;
+  g_autoptr (GError) error = NULL;
+
+  if (refresher->done == NULL)
+    finish (request, NULL, 0, NULL); /* freed before anything was sent */
+  else if (!read_refresh_token (refresher, &request->refresh_token, &error))
+    finish (request, NULL, 0, relay_trouble_new (RELAY_CAUSE_BAD_CREDENTIALS, error->message));
+  else if (request->refresh_token == NULL)
+    finish (request, NULL, 0, relay_trouble_new (RELAY_CAUSE_NO_CREDENTIALS, NULL));
+  else if ((request->session = relay_http_session_new (refresher->url, refresher->ca_file, 0, &error)) == NULL)
+    fail (request, error->message);
+  else {
+    request->message = relay_http_message_new (SOUP_METHOD_POST, refresher->url, request->cancellable);
+    send_form (request, refresher->client_id != NULL
+                          ? soup_form_encode ("grant_type", "refresh_token", "refresh_token", request->refresh_token,
+                                              "client_id", refresher->client_id, NULL)
+                          : soup_form_encode ("grant_type", "refresh_token", "refresh_token", request->refresh_token, NULL));
+  }
+  return G_SOURCE_REMOVE;
+}
+
+void
+relay_refresher_start (RelayRefresher *refresher, RelayRefreshDone done, gpointer user_data)
+{
+  Request *request;
+
+  g_return_if_fail (!refresher->running);
+
+  request = g_new0 (Request, 1);
+  request->refresher = refresher;
+  request->cancellable = g_cancellable_new ();
+  refresher->ref_count++;
+  refresher->running = TRUE;
+  refresher->done = done;
+  refresher->user_data = user_data;
+
+  /* Not from within this call, even where it fails at once. */
+  g_idle_add_full (G_PRIORITY_DEFAULT, on_start, request, NULL);
+}
