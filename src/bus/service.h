@@ -14,13 +14,10 @@
 typedef struct RelayService RelayService;
 
 typedef struct {
-  guint max_channels; /* names in one call */
+  guint max_channels; /* most names in one call */
   guint max_holds_per_client;
 } RelayServiceOptions;
 
-#define RELAY_SERVICE_ANSWER_USEC (10 * G_USEC_PER_SEC) /* how long Subscribe and Hold wait for the server */
-#define RELAY_SERVICE_MAX_CALLS 4096                    /* calls that wait for an answer at one time, of all callers */
-#define RELAY_SERVICE_MAX_CALLS_PER_CLIENT 1024
 #define RELAY_SERVICE_SEND_BUFFER_BYTES (128 * 1024)    /* of the bus socket: how much a reply can be stuck behind */
 #define RELAY_SERVICE_APP_ID_MAX_BYTES 255
 #define RELAY_SERVICE_REASON_MAX_BYTES 1024
@@ -41,8 +38,8 @@ typedef struct {
   void (*congested) (gboolean congested, gpointer user_data);
 } RelayServiceActions;
 
-/* Puts the objects on @bus (no name is taken). @subscriptions and @status are borrowed; the service becomes their watcher.
- * Error: RELAY_ERROR_IO. */
+/* Puts the objects on @bus (no name is taken) and bounds its socket's send buffer. @subscriptions and @status are borrowed and
+ * outlive the service, which watches them. @actions is static. Error: RELAY_ERROR_IO. */
 RelayService *relay_service_new (sd_bus *bus, const RelayServiceOptions *options, RelaySubscriptions *subscriptions,
                                  RelayStatus *status, const RelayServiceActions *actions, gpointer user_data,
                                  GError **error);
@@ -53,6 +50,9 @@ void relay_service_configure (RelayService *service, const RelayServiceOptions *
 
 /* Sends the event's signal. Nothing is lost: what the bus cannot take is kept, and `congested` is called. */
 void relay_service_emit (RelayService *service, const RelayEvent *event);
+
+/* The bus source had its turn (RelayBusSourceEvents.turned): what was held up goes on if it can. */
+void relay_service_bus_turned (RelayService *service);
 
 /* Is there nothing left to write? For a clean end. */
 gboolean relay_service_is_flushed (RelayService *service);

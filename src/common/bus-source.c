@@ -16,7 +16,7 @@ typedef struct {
   GSource source;
   sd_bus *bus;
   GPollFD pollfd;
-  RelayBusSourceFailed failed;
+  const RelayBusSourceEvents *events;
   gpointer user_data;
 } BusSource;
 
@@ -58,28 +58,38 @@ bus_source_check (GSource *source)
          (deadline_usec != UINT64_MAX && deadline_usec <= (guint64) g_get_monotonic_time ());
 }
 
-static gboolean
-bus_source_dispatch (GSource *source, GSourceFunc callback G_GNUC_UNUSED, gpointer user_data G_GNUC_UNUSED)
+/* Returns 0, or the negative errno with which the bus is lost. */
+static int
+process (GSource *source, sd_bus *bus)
 {
-  BusSource *self = (BusSource *) source;
-  g_autoptr (sd_bus) bus = sd_bus_ref (self->bus);
-
   for (guint i = 0; i < RELAY_BUS_SOURCE_MESSAGES_PER_TURN && !g_source_is_destroyed (source); i++) {
     int r = sd_bus_process (bus, NULL);
 
     /* -EBUSY: a handler runs the loop; it is not for us to say more. */
     if (r == 0 || r == -EBUSY)
-      return G_SOURCE_CONTINUE;
-    if (r < 0) {
-      self->failed (r, self->user_data);
-      return G_SOURCE_REMOVE;
-    }
+      return 0;
+    if (r < 0)
+      return r;
     /* With exit-on-disconnect off, the end of the connection shows as success; the next turn would spin. */
-    if (sd_bus_is_open (bus) <= 0) {
-      self->failed (-ECONNRESET, self->user_data);
-      return G_SOURCE_REMOVE;
-    }
+    if (sd_bus_is_open (bus) <= 0)
+      return -ECONNRESET;
   }
+  return 0;
+}
+
+static gboolean
+bus_source_dispatch (GSource *source, GSourceFunc callback G_GNUC_UNUSED, gpointer user_data G_GNUC_UNUSED)
+{
+  BusSource *self = (BusSource *) source;
+  g_autoptr (sd_bus) bus = sd_bus_ref (self->bus);
+  int r = process (source, bus);
+
+  if (r < 0) {
+    self->events->failed (r, self->user_data);
+    return G_SOURCE_REMOVE;
+  }
+  if (self->events->turned != NULL && !g_source_is_destroyed (source))
+    self->events->turned (self->user_data);
   return G_SOURCE_CONTINUE;
 }
 
@@ -92,7 +102,7 @@ bus_source_finalize (GSource *source)
 }
 
 GSource *
-relay_bus_source_new (sd_bus *bus, RelayBusSourceFailed failed, gpointer user_data)
+relay_bus_source_new (sd_bus *bus, const RelayBusSourceEvents *events, gpointer user_data)
 {
   static GSourceFuncs funcs = {
     .prepare = bus_source_prepare,
@@ -104,7 +114,7 @@ relay_bus_source_new (sd_bus *bus, RelayBusSourceFailed failed, gpointer user_da
   BusSource *self = (BusSource *) source;
 
   self->bus = sd_bus_ref (bus);
-  self->failed = failed;
+  self->events = events;
   self->user_data = user_data;
   self->pollfd.fd = sd_bus_get_fd (bus);
   g_source_add_poll (source, &self->pollfd);

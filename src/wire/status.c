@@ -3,6 +3,11 @@
 
 #include "common/names.h"
 
+typedef struct {
+  RelayStatusChanged changed;
+  gpointer user_data;
+} Watcher;
+
 RelayStatus *
 relay_status_new (void)
 {
@@ -15,6 +20,7 @@ relay_status_new (void)
   status->connection_id = g_strdup ("");
   status->server_version = g_strdup ("");
   status->features = g_new0 (char *, 1);
+  status->watchers = g_array_new (FALSE, FALSE, sizeof (Watcher));
   return status;
 }
 
@@ -29,21 +35,39 @@ relay_status_free (RelayStatus *status)
   g_free (status->connection_id);
   g_free (status->server_version);
   g_strfreev (status->features);
+  g_array_unref (status->watchers);
   g_free (status);
 }
 
 void
 relay_status_watch (RelayStatus *status, RelayStatusChanged changed, gpointer user_data)
 {
-  status->changed = changed;
-  status->user_data = user_data;
+  Watcher watcher = { changed, user_data };
+
+  g_array_append_val (status->watchers, watcher);
+}
+
+void
+relay_status_unwatch (RelayStatus *status, RelayStatusChanged changed, gpointer user_data)
+{
+  for (guint i = 0; i < status->watchers->len; i++) {
+    const Watcher *watcher = &g_array_index (status->watchers, Watcher, i);
+
+    if (watcher->changed == changed && watcher->user_data == user_data) {
+      g_array_remove_index (status->watchers, i);
+      return;
+    }
+  }
 }
 
 static void
 notify (RelayStatus *status, RelayStatusFields fields)
 {
-  if (status->changed != NULL)
-    status->changed (status, fields, status->user_data);
+  for (guint i = 0; i < status->watchers->len; i++) {
+    const Watcher *watcher = &g_array_index (status->watchers, Watcher, i);
+
+    watcher->changed (status, fields, watcher->user_data);
+  }
 }
 
 static gboolean

@@ -5,7 +5,7 @@
 
 /*
  * What is known of the connection, for whoever wants to show it: written by the connection's side, read by the
- * bus's. Each field has one setter, which calls the watcher if the value really changed.
+ * bus's. Each field has one setter, which calls the watchers if the value really changed.
  */
 typedef enum {
   RELAY_STATE_CONNECTING,
@@ -46,15 +46,16 @@ struct RelayStatus {
   guint64 events_received, events_emitted, duplicates_dropped, malformed_dropped, connections, bytes_received;
 
   /* private */
-  RelayStatusChanged changed;
-  gpointer user_data;
+  GArray *watchers;
 };
 
 RelayStatus *relay_status_new (void);
 void relay_status_free (RelayStatus *status);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayStatus, relay_status_free)
 
+/* Any number of watchers, called in the order they came. _unwatch takes the same arguments. */
 void relay_status_watch (RelayStatus *status, RelayStatusChanged changed, gpointer user_data);
+void relay_status_unwatch (RelayStatus *status, RelayStatusChanged changed, gpointer user_data);
 
 void relay_status_set_state (RelayStatus *status, RelayState state);
 void relay_status_set_error (RelayStatus *status, const char *code, const char *text);

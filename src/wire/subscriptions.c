@@ -1021,6 +1021,19 @@ relay_subscriptions_watch (RelaySubscriptions *self, RelaySubscriptionsChanged c
 }
 
 void
+relay_subscriptions_unwatch (RelaySubscriptions *self, RelaySubscriptionsChanged changed, gpointer user_data)
+{
+  for (guint i = 0; i < self->watchers->len; i++) {
+    const Watcher *watcher = &g_array_index (self->watchers, Watcher, i);
+
+    if (watcher->changed == changed && watcher->user_data == user_data) {
+      g_array_remove_index (self->watchers, i);
+      return;
+    }
+  }
+}
+
+void
 relay_subscriptions_set_wake (RelaySubscriptions *self, RelaySubscriptionsWake wake, gpointer user_data)
 {
   self->wake = wake;

@@ -79,6 +79,8 @@ void relay_subscriptions_set_max_channels (RelaySubscriptions *subscriptions, gu
 
 /* Calls @changed on each change (never NULL), until _free; any number of watchers, called in the order they came. */
 void relay_subscriptions_watch (RelaySubscriptions *subscriptions, RelaySubscriptionsChanged changed, gpointer user_data);
+/* Ends what _watch with the same arguments began. */
+void relay_subscriptions_unwatch (RelaySubscriptions *subscriptions, RelaySubscriptionsChanged changed, gpointer user_data);
 void relay_subscriptions_set_wake (RelaySubscriptions *subscriptions, RelaySubscriptionsWake wake, gpointer user_data);
 
 /* ---- what is wanted ---- */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "common/bus-source.h"
+#include "wire/event.h"
+
+/*
+ * Events as D-Bus messages: dbus/dev.prp.Relay1.Events.xml to the letter.
+ */
+
+/* JSON below this level (the message is the first, its data the second) is handed over as text: both bus daemons drop a
+ * sender whose message holds more than 64 containers within each other, and each object takes three. */
+#define RELAY_SIGNALS_MAX_LEVEL 16
+
+/* The event's signal, ready to be sent. Returns a negative errno on failure (memory, or a bus that is closed). */
+int relay_signals_new (sd_bus *bus, const RelayEvent *event, sd_bus_message **ret_message);
+
+/* Appends the whole event, an a{sv}. Returns a negative errno on failure. */
+int relay_signals_append_event (sd_bus_message *message, const RelayEvent *event);

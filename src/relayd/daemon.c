@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT */
+#include "relayd/daemon.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <glib/gi18n-lib.h>
+#include <systemd/sd-daemon.h>
+
+#include "build-config.h"
+#include "bus/service.h"
+#include "common/bus-source.h"
+#include "common/error.h"
+#include "common/log.h"
+#include "common/names.h"
+#include "common/turn.h"
+#include "link/connector.h"
+#include "relayd/config.h"
+#include "store/store.h"
+#include "wire/seen.h"
+
+/*
+ * An event's way: the connector hands it over, here it is checked for having been seen, gets its number, and goes to the
+ * service, which sends its signal. The other way: when the bus takes no more, the service says so and the connector stops
+ * reading.
+ *
+ * The objects are on the bus before the name is taken, and the name is taken before the store is opened: a second
+ * daemon touches nothing. Nothing of the bus is handled before the loop runs, so no call can come too early.
+ */
+struct RelayDaemon {
+  char *config_path;
+  RelayConfig *config;
+  GMainLoop *loop;
+  gboolean stopping, failed;
+
+  sd_bus *bus;
+  GSource *bus_source;
+  RelayService *service;
+
+  RelayStore *store;
+  GSource *store_turn;
+
+  RelayStatus *status;
+  RelaySubscriptions *subscriptions;
+  RelaySeen *seen;
+  RelayConnector *connector;
+
+  GSource *status_turn, *watchdog, *flush_deadline;
+  guint64 watchdog_usec;
+};
+
+/* ---- events ---- */
+
+static gboolean
+was_seen (RelayDaemon *daemon, const RelayEvent *event)
+{
+  const RelayJsonToken *id = &event->reader->tape[event->id];
+  g_autofree char *cooked = NULL;
+
+  if (event->id == 0)
+    return FALSE;
+  if ((id->flags & RELAY_JSON_COOKED) == 0)
+    return !relay_seen_add (daemon->seen, event->reader->text + id->start, id->end - id->start);
+  cooked = relay_json_reader_dup_string (event->reader, event->id);
+  return !relay_seen_add (daemon->seen, cooked, strlen (cooked));
+}
+
+static void
+on_event (RelayEvent *event, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  if (was_seen (daemon, event)) {
+    daemon->status->duplicates_dropped++;
+    return;
+  }
+  event->sequence = relay_store_next_sequence (daemon->store);
+  relay_service_emit (daemon->service, event);
+}
+
+/* ---- the store ---- */
+
+static void
+on_store_dirty (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_turn_arm (daemon->store_turn);
+}
+
+static void
+on_store_turn (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+  g_autoptr (GError) error = NULL;
+
+  if (!relay_store_commit (daemon->store, &error))
+    relay_warning ("%s; it is tried again with the next change", error->message);
+}
+
+static gboolean
+action_store_durable (const char *channel, gboolean durable, GError **error, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  return relay_store_set_durable (daemon->store, channel, durable, error);
+}
+
+static void
+open_store (RelayDaemon *daemon)
+{
+  g_autofree char *directory = g_build_filename (g_get_user_state_dir (), RELAY_STATE_SUBDIR, NULL);
+  g_autofree char *warning = NULL;
+  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) channels = NULL;
+
+  daemon->store = relay_store_open (directory, &warning);
+  if (warning != NULL)
+    relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_FILE", directory), "%s", warning);
+  daemon->store_turn = relay_turn_new ("relay-store", on_store_turn, daemon);
+  relay_store_set_dirty (daemon->store, on_store_dirty, daemon);
+
+  channels = relay_store_list_durable (daemon->store, &error);
+  if (channels == NULL)
+    relay_warning ("The durable subscriptions cannot be read: %s", error->message);
+  for (char **channel = channels; channel != NULL && *channel != NULL; channel++)
+    if (relay_channel_name_check (*channel, NULL))
+      relay_subscriptions_set_durable (daemon->subscriptions, *channel, TRUE);
+}
+
+/* ---- what the service asks for ---- */
+
+static void
+action_connect (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_connector_connect (daemon->connector);
+}
+
+static void
+action_disconnect (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_connector_disconnect (daemon->connector);
+}
+
+static gboolean
+action_reload (GError **error, gpointer user_data)
+{
+  return relay_daemon_reload (user_data, error);
+}
+
+static void
+action_ping (RelayServicePong pong, gpointer pong_data, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_connector_ping (daemon->connector, pong, pong_data);
+}
+
+static gboolean
+action_is_trying (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  return relay_connector_is_trying (daemon->connector);
+}
+
+static void
+action_congested (gboolean congested, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_connector_set_paused (daemon->connector, congested);
+}
+
+static const RelayServiceActions actions = {
+  .connect = action_connect,
+  .disconnect = action_disconnect,
+  .reload = action_reload,
+  .ping = action_ping,
+  .store_durable = action_store_durable,
+  .is_trying = action_is_trying,
+  .congested = action_congested,
+};
+
+/* ---- the service manager ---- */
+
+/* For `systemctl --user status`. */
+static void
+on_status_turn (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+  const RelayStatus *status = daemon->status;
+
+  if (status->error_text[0] != '\0')
+    sd_notifyf (0, "STATUS=%s: %s (%s)", relay_state_to_string (status->state), status->error_text, status->error_code);
+  else
+    sd_notifyf (0, "STATUS=%s: %s", relay_state_to_string (status->state), status->url);
+}
+
+static void
+on_status_changed (const RelayStatus *status, RelayStatusFields fields, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  if ((fields & (RELAY_STATUS_STATE | RELAY_STATUS_LAST_ERROR | RELAY_STATUS_URL)) != 0)
+    relay_turn_arm (daemon->status_turn);
+}
+
+static gboolean
+on_watchdog (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  sd_notify (0, "WATCHDOG=1");
+  g_source_set_ready_time (daemon->watchdog, g_get_monotonic_time () + (gint64) daemon->watchdog_usec / 2);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+start_notifying (RelayDaemon *daemon)
+{
+  daemon->status_turn = relay_turn_new ("relay-status", on_status_turn, daemon);
+  relay_status_watch (daemon->status, on_status_changed, daemon);
+  daemon->watchdog = relay_timer_new ("relay-watchdog", on_watchdog, daemon);
+  if (sd_watchdog_enabled (0, &daemon->watchdog_usec) > 0)
+    on_watchdog (daemon);
+}
+
+/* ---- the end ---- */
+
+static void
+quit_if_flushed (RelayDaemon *daemon)
+{
+  if (daemon->flush_deadline != NULL && relay_service_is_flushed (daemon->service))
+    g_main_loop_quit (daemon->loop);
+}
+
+static gboolean
+on_flush_deadline (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_warning ("The bus did not take the last signals in time; they are lost");
+  g_main_loop_quit (daemon->loop);
+  g_source_set_ready_time (daemon->flush_deadline, -1);
+  return G_SOURCE_CONTINUE;
+}
+
+static void
+on_connector_stopped (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  daemon->flush_deadline = relay_timer_new ("relay-flush", on_flush_deadline, daemon);
+  g_source_set_ready_time (daemon->flush_deadline, g_get_monotonic_time () + RELAY_DAEMON_FLUSH_USEC);
+  quit_if_flushed (daemon);
+}
+
+void
+relay_daemon_stop (RelayDaemon *daemon)
+{
+  if (daemon->stopping)
+    return;
+  daemon->stopping = TRUE;
+  relay_info ("Stopping");
+  sd_notify (0, "STOPPING=1");
+  relay_connector_stop (daemon->connector, on_connector_stopped, daemon);
+}
+
+/* ---- the bus ---- */
+
+static void
+on_bus_failed (int error, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  /* A fresh start is the only way back onto a bus: names, matches and holds are gone with the connection. */
+  relay_err ("The session bus was lost: %s", g_strerror (-error));
+  daemon->failed = TRUE;
+  g_main_loop_quit (daemon->loop);
+}
+
+static void
+on_bus_turned (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_service_bus_turned (daemon->service);
+  quit_if_flushed (daemon);
+}
+
+static gboolean
+open_bus (RelayDaemon *daemon, GError **error)
+{
+  int r = sd_bus_open_user (&daemon->bus);
+
+  if (r >= 0)
+    r = sd_bus_set_exit_on_disconnect (daemon->bus, 0);
+  if (r < 0) {
+    g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO,
+                 _("Cannot connect to the session bus: %s. Is $DBUS_SESSION_BUS_ADDRESS or $XDG_RUNTIME_DIR set?"),
+                 strerror (-r));
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+take_name (RelayDaemon *daemon, GError **error)
+{
+  int r = sd_bus_request_name (daemon->bus, RELAY_BUS_NAME, 0);
+
+  if (r == -EEXIST || r == -EALREADY) {
+    g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO,
+                 _("The name %s is taken: a relay is running on this session bus already. There can only be one."),
+                 RELAY_BUS_NAME);
+    return FALSE;
+  }
+  if (r < 0) {
+    g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, _("Cannot take the name %s on the session bus: %s"), RELAY_BUS_NAME,
+                 strerror (-r));
+    return FALSE;
+  }
+  return TRUE;
+}
+
+static gboolean
+join_bus (RelayDaemon *daemon, GError **error)
+{
+  static const RelayBusSourceEvents events = { .failed = on_bus_failed, .turned = on_bus_turned };
+  RelayServiceOptions options = { daemon->config->max_channels, daemon->config->max_holds_per_client };
+
+  if (!open_bus (daemon, error))
+    return FALSE;
+  daemon->service = relay_service_new (daemon->bus, &options, daemon->subscriptions, daemon->status, &actions, daemon, error);
+  if (daemon->service == NULL || !take_name (daemon, error))
+    return FALSE;
+  daemon->bus_source = relay_bus_source_new (daemon->bus, &events, daemon);
+  g_source_attach (daemon->bus_source, NULL);
+  return TRUE;
+}
+
+/* ---- life ---- */
+
+gboolean
+relay_daemon_reload (RelayDaemon *daemon, GError **error)
+{
+  g_autoptr (RelayConfig) config = relay_config_load (daemon->config_path, error);
+  RelayServiceOptions options;
+
+  if (config == NULL)
+    return FALSE;
+  relay_config_free (daemon->config);
+  daemon->config = g_steal_pointer (&config);
+
+  options = (RelayServiceOptions){ daemon->config->max_channels, daemon->config->max_holds_per_client };
+  relay_service_configure (daemon->service, &options);
+  relay_subscriptions_set_max_channels (daemon->subscriptions, daemon->config->max_channels);
+  relay_connector_configure (daemon->connector, &daemon->config->connector);
+  relay_info ("Configuration and credentials read again");
+  return TRUE;
+}
+
+RelayDaemon *
+relay_daemon_new (const char *config_path, GError **error)
+{
+  g_autoptr (RelayDaemon) daemon = g_new0 (RelayDaemon, 1);
+  guint8 key[16];
+
+  if (getrandom (key, sizeof key, 0) != (gssize) sizeof key) {
+    g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "No random bytes: %s", strerror (errno));
+    return NULL;
+  }
+  daemon->config_path = g_strdup (config_path);
+  daemon->config = relay_config_load (config_path, error);
+  if (daemon->config == NULL)
+    return NULL;
+
+  daemon->loop = g_main_loop_new (NULL, FALSE);
+  daemon->status = relay_status_new ();
+  daemon->seen = relay_seen_new (key);
+  daemon->subscriptions = relay_subscriptions_new (daemon->config->max_channels);
+  daemon->connector = relay_connector_new (&daemon->config->connector, daemon->subscriptions, daemon->status, on_event, daemon);
+  if (!join_bus (daemon, error))
+    return NULL;
+  open_store (daemon);
+  start_notifying (daemon);
+  relay_connector_start (daemon->connector);
+  sd_notify (0, "READY=1");
+  relay_info ("prp-relayd " VERSION " is ready for %s", daemon->config->connector.link.url);
+  return g_steal_pointer (&daemon);
+}
+
+void
+relay_daemon_free (RelayDaemon *daemon)
+{
+  if (daemon == NULL)
+    return;
+  /* Nothing may ask for what is gone: the bus first, then who feeds it, then what both stand on. */
+  if (daemon->bus_source != NULL) {
+    g_source_destroy (daemon->bus_source);
+    g_source_unref (daemon->bus_source);
+  }
+  if (daemon->status != NULL)
+    relay_status_unwatch (daemon->status, on_status_changed, daemon);
+  relay_service_free (daemon->service);
+  relay_connector_free (daemon->connector);
+  relay_store_free (daemon->store);
+  relay_subscriptions_free (daemon->subscriptions);
+  relay_seen_free (daemon->seen);
+  relay_status_free (daemon->status);
+  relay_turn_free (daemon->store_turn);
+  relay_turn_free (daemon->status_turn);
+  relay_turn_free (daemon->watchdog);
+  relay_turn_free (daemon->flush_deadline);
+  if (daemon->bus != NULL)
+    sd_bus_close_unref (daemon->bus);
+  g_clear_pointer (&daemon->loop, g_main_loop_unref);
+  relay_config_free (daemon->config);
+  g_free (daemon->config_path);
+  g_free (daemon);
+}
+
+gboolean
+relay_daemon_run (RelayDaemon *daemon)
+{
+  g_main_loop_run (daemon->loop);
+  return !daemon->failed;
+}
