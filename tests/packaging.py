@@ -172,6 +172,16 @@ class Checks:
         yield from (f'{key}= is not in the example' for key in sorted(in_page - in_example))
         yield from (f'{key}= is not in the man page' for key in sorted(in_example - in_page))
 
+    def check_codes(self):
+        """every code of LastError is explained in README.md and in the D-Bus reference"""
+        table = (self.source / 'src/common/trouble.c').read_text()
+        codes = set(re.findall(r'^  \{ DOMAIN_\w+, \w+, "([A-Z0-9_]+)"', table, re.MULTILINE))
+        if len(codes) < 10:
+            yield 'the table in src/common/trouble.c is not what it was'
+        for place in ('README.md', 'dbus/dev.prp.Relay1.xml'):
+            text = (self.source / place).read_text()
+            yield from (f'{place}: {code} is missing' for code in sorted(codes) if not re.search(rf'\b{code}\b', text))
+
     def check_scripts(self):
         """shellcheck has no objection to the scripts"""
         status, output = run(need('shellcheck'), '--external-sources', '--source-path=SCRIPTDIR/../data:SCRIPTDIR/..',
