@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "prpctl/failure.h"
+#include "prpctl/relay-client.h"
+
+/*
+ * What prpctl can do: one table of verbs, and what each needs to run.
+ */
+typedef struct {
+  const PrpctlOptions *options;
+  PrpctlClient *client; /* NULL for verbs that need no bus */
+  gboolean color;
+  GString *out;         /* for stdout, written when the verb has run */
+  PrpctlExit exit_status;
+} PrpctlRun;
+
+/* Runs the command line @argv (with the program's name in front). Returns the exit status. */
+int prpctl_run (const char *const *argv);
