@@ -55,15 +55,17 @@ typedef void (*RelaySubscriptionsWake) (gpointer user_data);
 /* One message to send. */
 typedef struct {
   gboolean subscribe; /* else unsubscribe */
-  char *id;           /* names it in an error's details.requestId */
+  char *id;           /* "relay-" and a number: names it in an error's details.requestId. Not used twice. */
   char **channels;
 } RelayRequest;
 
 #define RELAY_CHANNEL_NAME_MAX_BYTES 255
 #define RELAY_SUBSCRIPTIONS_BATCH 500                              /* most channels in one message */
 #define RELAY_SUBSCRIPTIONS_ANSWER_USEC (10 * G_USEC_PER_SEC)      /* how long an answer is waited for */
-#define RELAY_SUBSCRIPTIONS_RATE_DELAY_USEC (1 * G_USEC_PER_SEC)   /* first pause after RATE_LIMITED; doubles … */
-#define RELAY_SUBSCRIPTIONS_RATE_DELAY_MAX_USEC (60 * G_USEC_PER_SEC) /* … up to this; ends with a confirmation */
+/* After RATE_LIMITED: the longest first pause, which doubles up to … until a confirmation comes, and the shortest one. */
+#define RELAY_SUBSCRIPTIONS_RATE_DELAY_USEC (1 * G_USEC_PER_SEC)
+#define RELAY_SUBSCRIPTIONS_RATE_DELAY_MAX_USEC (60 * G_USEC_PER_SEC)
+#define RELAY_SUBSCRIPTIONS_RATE_DELAY_MIN_USEC (G_USEC_PER_SEC / 5)
 
 /* Checks the syntax kind:id: printable ASCII without spaces, both sides non-empty, at most
  * RELAY_CHANNEL_NAME_MAX_BYTES. The id may hold further colons. Error: RELAY_ERROR_INVALID_CHANNEL. */
@@ -77,10 +79,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelaySubscriptions, relay_subscriptions_free)
 /* Takes effect for what comes next; never drops what is there. */
 void relay_subscriptions_set_max_channels (RelaySubscriptions *subscriptions, guint max_channels);
 
-/* Calls @changed on each change (never NULL), until _free; any number of watchers, called in the order they came. */
-void relay_subscriptions_watch (RelaySubscriptions *subscriptions, RelaySubscriptionsChanged changed, gpointer user_data);
+/* Calls @changed on each change (never NULL), until _free; any number of watchers, called in the order they came.
+ *
+ * The watchers of a change are called when all that the function does is done, before it returns; they see the
+ * channel as it is by then. A watcher may call everything here but _free. What it changes is announced after what
+ * is being announced, before the outermost function returns; then the wake is called, at most once. */
+void relay_subscriptions_watch (RelaySubscriptions *subscriptions, RelaySubscriptionsChanged changed,
+                                gpointer user_data);
 /* Ends what _watch with the same arguments began. */
-void relay_subscriptions_unwatch (RelaySubscriptions *subscriptions, RelaySubscriptionsChanged changed, gpointer user_data);
+void relay_subscriptions_unwatch (RelaySubscriptions *subscriptions, RelaySubscriptionsChanged changed,
+                                  gpointer user_data);
 void relay_subscriptions_set_wake (RelaySubscriptions *subscriptions, RelaySubscriptionsWake wake, gpointer user_data);
 
 /* ---- what is wanted ---- */
@@ -89,8 +97,8 @@ void relay_subscriptions_set_wake (RelaySubscriptions *subscriptions, RelaySubsc
  * Error: RELAY_ERROR_LIMITS_EXCEEDED. */
 gboolean relay_subscriptions_check_room (RelaySubscriptions *subscriptions, guint n_new, GError **error);
 
-/* Names are valid (relay_channel_name_check). A name in state REJECTED, or refused for the server's limit, is asked for
- * again by a new want. Holds are counted. */
+/* Names are valid (relay_channel_name_check). A name in state REJECTED, or refused for the server's limit, is
+ * asked for again by a new want. Holds are counted. */
 void relay_subscriptions_set_durable (RelaySubscriptions *subscriptions, const char *name, gboolean durable);
 void relay_subscriptions_hold (RelaySubscriptions *subscriptions, const char *name);
 void relay_subscriptions_release (RelaySubscriptions *subscriptions, const char *name);
@@ -98,7 +106,7 @@ void relay_subscriptions_release (RelaySubscriptions *subscriptions, const char 
 /* The channel, if wanted by anyone; else NULL. Valid until the next change. */
 const RelayChannel *relay_subscriptions_lookup (RelaySubscriptions *subscriptions, const char *name);
 
-/* Every wanted channel, in no order. Caller frees the array (g_ptr_array_unref), not what is in it. */
+/* Every wanted channel, in the order they came. Caller frees the array (g_ptr_array_unref), not what is in it. */
 GPtrArray *relay_subscriptions_list (RelaySubscriptions *subscriptions);
 guint relay_subscriptions_get_n_channels (RelaySubscriptions *subscriptions);
 
@@ -117,19 +125,23 @@ void relay_subscriptions_connected (RelaySubscriptions *subscriptions);
 void relay_subscriptions_disconnected (RelaySubscriptions *subscriptions);
 
 /* The next message to send, or NULL; then *ret_next_usec is when to ask again (CLOCK_MONOTONIC µs like @now_usec,
- * -1: only after wake). Every call that returns a request counts as sent. Caller frees. */
+ * -1: only after wake). Every call that returns a request counts as sent, and is to be followed by another: wake
+ * is only called for what a NULL did not know of. Caller frees. */
 RelayRequest *relay_subscriptions_next (RelaySubscriptions *subscriptions, gint64 now_usec, gint64 *ret_next_usec);
 
-/* subscription.confirmed: @names as the server sent them (unknown ones are ignored). @realtime_usec: for ActiveSince. */
+/* subscription.confirmed: @names as the server sent them, in any grouping, also its total; those that were not
+ * asked for on this connection are ignored. @realtime_usec: for ActiveSince. */
 void relay_subscriptions_confirmed (RelaySubscriptions *subscriptions, const char *const *names, gint64 realtime_usec);
 
-/* An `error` of the server. @request_id: details.requestId, or NULL: then it is the oldest unanswered subscribe's, if
- * @action (details.action) is NULL or "subscribe". @code, @message: as sent; the message may name the channel
- * at fault, which is taken as a hint where to split, never as proof. What follows depends on the code:
- * INVALID_CHANNEL and unknown codes: a batch is split, a single channel is rejected; SUBSCRIPTION_LIMIT: likewise, but
- * a single channel stays pending with that error and nothing more is asked for until room appears; RATE_LIMITED,
- * AUTH_FAILED, TOKEN_EXPIRED: asked again (after a growing pause; on the next connection); INVALID_ACTION: all rejected.
- * Returns whether it was the answer to a request of ours. @jitter: uniform in [0, 1), for the pause. */
+/* An `error` of the server. @request_id: details.requestId, or NULL: then it is the oldest unanswered subscribe's
+ * that has a channel which the message names, or just the oldest's, if @action (details.action) is NULL or
+ * "subscribe". @code, @message: as sent; the message may name the channel at fault, which is taken as a hint where
+ * to split, never as proof. What follows depends on the code: INVALID_CHANNEL and unknown codes: a batch is split,
+ * a single channel is rejected; SUBSCRIPTION_LIMIT: likewise, but a single channel stays pending with that error
+ * and nothing more is asked for until room appears; RATE_LIMITED, AUTH_FAILED, TOKEN_EXPIRED: asked again (after a
+ * growing pause; on the next connection); INVALID_ACTION: all rejected. An error for an unsubscribe changes
+ * nothing, but RATE_LIMITED, which repeats it. Returns whether it was the answer to a request of ours on this
+ * connection. @jitter: uniform in [0, 1), for the pause. */
 gboolean relay_subscriptions_refused (RelaySubscriptions *subscriptions, const char *request_id, const char *action,
                                       const char *code, const char *message, gint64 now_usec, double jitter);
 

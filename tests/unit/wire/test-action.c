@@ -46,22 +46,23 @@ check (const char *text, const char *id, const char *action, const char *const *
 static void
 test_texts (void)
 {
-  g_autofree char *subscribe = relay_action_subscribe ("relay-1", CHANNELS ("project:proj_123456", "agent:agent_001"));
-  g_autofree char *unsubscribe = relay_action_unsubscribe ("relay-2", CHANNELS ("agent:agent_001"));
+  g_autofree char *subscribe = relay_action_subscribe ("relay-1", CHANNELS ("project:p_1", "agent:a_1"));
+  g_autofree char *unsubscribe = relay_action_unsubscribe ("relay-2", CHANNELS ("agent:a_1"));
   g_autofree char *ping = relay_action_ping ("ping-3");
 
   g_assert_cmpstr (subscribe, ==,
                    "{\"id\":\"relay-1\",\"action\":\"subscribe\","
-                   "\"payload\":{\"channels\":[\"project:proj_123456\",\"agent:agent_001\"]}}");
+                   "\"payload\":{\"channels\":[\"project:p_1\",\"agent:a_1\"]}}");
   g_assert_cmpstr (unsubscribe, ==,
-                   "{\"id\":\"relay-2\",\"action\":\"unsubscribe\",\"payload\":{\"channels\":[\"agent:agent_001\"]}}");
+                   "{\"id\":\"relay-2\",\"action\":\"unsubscribe\",\"payload\":{\"channels\":[\"agent:a_1\"]}}");
   g_assert_cmpstr (ping, ==, "{\"id\":\"ping-3\",\"action\":\"ping\"}");
 }
 
 static void
 test_escapes (void)
 {
-  const char *const *names = CHANNELS ("a:\"", "a:\\", "a:\\\"],\"x\":[\"", "a:\\u0041", "a:/</script>", "a:'%s%n", "a:{}[]:,");
+  const char *const *names = CHANNELS ("a:\"", "a:\\", "a:\\\"],\"x\":[\"", "a:\\u0041", "a:/</script>",
+                                       "a:'%s%n", "a:{}[]:,");
   g_autofree char *subscribe = relay_action_subscribe ("relay-\"1\\", names);
   g_autofree char *unsubscribe = relay_action_unsubscribe ("relay-\"1\\", names);
   g_autofree char *ping = relay_action_ping ("\n\t\x01\x7f");

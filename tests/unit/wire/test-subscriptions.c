@@ -8,8 +8,8 @@
 #define REALTIME 1700000000000000
 
 /*
- * A fixture plays the server's and the clock's part. Requests are compared as text, "+ a:1 a:2" for a subscribe and
- * "- a:1" for an unsubscribe; announcements as they come, "a:1 added holds".
+ * A fixture plays the server's and the clock's part. Requests are compared as text, "+ a:1 a:2" for a subscribe
+ * and "- a:1" for an unsubscribe; announcements as they come, "a:1 added holds".
  */
 typedef struct {
   RelaySubscriptions *subs;

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "wire/subscriptions.h"
+
+/*
+ * What subscriptions.c and requests.c share. For nobody else.
+ */
+
+/* Unsubscribes whose names are remembered, should the server refuse them with RATE_LIMITED; older ones were taken. */
+#define REMEMBERED_UNSUBSCRIBES 8
+
+/* On the present connection. What is `on` or `late` and wanted no more stands in `leaving` until its unsubscribe
+ * is sent. */
+typedef enum {
+  PHASE_IDLE,     /* not to be asked; in no queue */
+  PHASE_QUEUED,   /* to be asked; in `fresh`, in `again`, or in a piece that is in `pieces` */
+  PHASE_ASKED,    /* sent, not answered; in a piece that is in `asked` */
+  PHASE_LATE,     /* asked, and not answered in time; in a piece that `requests` alone knows */
+  PHASE_ON,       /* confirmed; in no queue */
+  PHASE_REJECTED, /* refused; in no queue */
+  PHASE_FULL,     /* refused for the server's limit; in `full` */
+} Phase;
+
+typedef struct {
+  GQueue channels;        /* unanswered, by Channel.link */
+  guint64 number;         /* of its request; 0 while it is to be sent */
+  guint64 order;          /* number of the first request that had these channels; 0 before that */
+  gint64 sent_usec;       /* CLOCK_MONOTONIC */
+  guint64 n_unsubscribed; /* channels unsubscribed before it was sent */
+  GList link;             /* in `queue` */
+  GQueue *queue;          /* pieces, asked or (late) none */
+} Piece;
+
+typedef struct {
+  RelayChannel public; /* first: watchers and callers see this. Strings are GRefStrings. */
+  guint refs;          /* the table's and each announcement's */
+  Phase phase;
+  gboolean is_asked;   /* a subscribe of it was sent on this connection: a confirmation can be meant for it */
+  GQueue *queue;       /* where `link` stands, or NULL */
+  Piece *piece;        /* whose queue that is, or NULL */
+  GList link;
+  GList arrival; /* in `arrivals` */
+} Channel;
+
+typedef struct {
+  guint64 number;
+  char **names;
+} Unsubscribe;
+
+struct RelaySubscriptions {
+  guint max_channels;
+  GHashTable *channels; /* name → Channel */
+  GQueue arrivals;      /* all of them, in the order they came */
+  guint n_wanted;
+
+  gboolean is_connected;
+  guint64 next_number;  /* of the next request; never used twice */
+  guint64 first_number; /* of this connection */
+  GQueue fresh;         /* wants that came while connected */
+  GQueue again;         /* wants of before the connection, and of `full` where room appeared */
+  GQueue pieces;        /* parts of refused requests */
+  guint turn;           /* which of those three was served last */
+  GQueue asked;         /* pieces sent and unanswered, in order */
+  GHashTable *requests; /* number → piece in `asked`, or late */
+  GQueue full;
+  GQueue leaving;
+  guint64 n_unsubscribed; /* channels, in all */
+  Unsubscribe unsubscribes[REMEMBERED_UNSUBSCRIBES];
+  guint next_unsubscribe;
+
+  gboolean is_exploring; /* the limit: parts one by one */
+  gboolean is_anonymous; /* the server's errors don't say which request: one by one, so that there is but one */
+  gint64 paused_usec;    /* when the pause began, */
+  gint64 resume_usec;    /* and ends: CLOCK_MONOTONIC */
+  guint n_pauses;        /* without a confirmation */
+
+  GArray *watchers;     /* of Watcher */
+  GQueue announcements; /* of Announcement */
+  guint depth;          /* public functions on the stack */
+  RelaySubscriptionsWake wake;
+  gpointer wake_data;
+  gboolean is_wake_due;
+};
+
+static inline gboolean
+channel_is_wanted (const Channel *channel)
+{
+  return channel->public.durable || channel->public.n_holds > 0;
+}
+
+/* Around whatever changes something: announcements go out, and the wake is called, when the outermost one is left. */
+void relay_subscriptions_enter (RelaySubscriptions *self);
+void relay_subscriptions_leave (RelaySubscriptions *self);
+
+Channel *relay_subscriptions_add (RelaySubscriptions *self, const char *name);
+void relay_subscriptions_remove (RelaySubscriptions *self, Channel *channel);
+
+/* Takes the channel out of the queue that it stands in, and puts it into @queue (of @piece; either may be NULL).
+ * The piece that it leaves empty is freed. */
+void relay_subscriptions_move (RelaySubscriptions *self, Channel *channel, Phase phase, GQueue *queue, Piece *piece);
+
+/* The one setter of what is shown of a channel's state. @code, @message: GRefStrings, or NULL for none. @change:
+ * what is announced in any case. */
+void relay_subscriptions_set_state (RelaySubscriptions *self, Channel *channel, RelayChannelState state, char *code,
+                                    char *message, gint64 active_since_usec, RelayChannelChange change);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/seen.h"
+
+#include <string.h>
+
+static const guint8 key[16] = "sixteen bytes ok";
+
+static gboolean
+add (RelaySeen *seen, const char *id)
+{
+  return relay_seen_add (seen, id, strlen (id));
+}
+
+static gboolean
+add_number (RelaySeen *seen, guint number)
+{
+  char id[16];
+
+  g_snprintf (id, sizeof id, "msg_%u", number);
+  return add (seen, id);
+}
+
+static void
+test_twice (void)
+{
+  g_autoptr (RelaySeen) seen = relay_seen_new (key);
+
+  g_assert_true (add (seen, "msg_1"));
+  g_assert_false (add (seen, "msg_1"));
+  g_assert_true (add (seen, "msg_2"));
+  g_assert_true (add (seen, "msg_"));
+  g_assert_true (add (seen, "MSG_1"));
+  g_assert_false (add (seen, "msg_2"));
+  g_assert_false (add (seen, "msg_1"));
+}
+
+/* Bytes are bytes: NUL too, and an id's length is part of it. */
+static void
+test_bytes (void)
+{
+  g_autoptr (RelaySeen) seen = relay_seen_new (key);
+  static const char zeros[64] = { 0 };
+
+  for (gsize length = 1; length <= sizeof zeros; length++)
+    g_assert_true (relay_seen_add (seen, zeros, length));
+  for (gsize length = 1; length <= sizeof zeros; length++)
+    g_assert_false (relay_seen_add (seen, zeros, length));
+  g_assert_true (relay_seen_add (seen, "a\0b", 3));
+  g_assert_true (relay_seen_add (seen, "a\0c", 3));
+  g_assert_false (relay_seen_add (seen, "a\0b", 3));
+}
+
+/* An empty id is nobody's: always new, and it takes no place. */
+static void
+test_empty (void)
+{
+  g_autoptr (RelaySeen) seen = relay_seen_new (key);
+
+  g_assert_true (add (seen, "first"));
+  for (guint i = 0; i < 2 * RELAY_SEEN_IDS; i++)
+    g_assert_true (relay_seen_add (seen, i % 2 == 0 ? "" : NULL, 0));
+  g_assert_false (add (seen, "first"));
+}
+
+/* Exactly the last RELAY_SEEN_IDS are known; a double does not make its id any younger. */
+static void
+test_window (void)
+{
+  g_autoptr (RelaySeen) seen = relay_seen_new (key);
+
+  for (guint i = 0; i < RELAY_SEEN_IDS; i++)
+    g_assert_true (add_number (seen, i));
+  for (guint i = 0; i < RELAY_SEEN_IDS; i++)
+    g_assert_false (add_number (seen, i));
+
+  for (guint i = RELAY_SEEN_IDS; i < 3 * RELAY_SEEN_IDS; i++) {
+    g_assert_false (add_number (seen, i - RELAY_SEEN_IDS));
+    g_assert_true (add_number (seen, i));
+    g_assert_false (add_number (seen, i));
+    g_assert_false (add_number (seen, i - RELAY_SEEN_IDS + 1));
+  }
+  g_assert_true (add_number (seen, 0));
+}
+
+/* Against a plain model, with ids drawn from a set half as large again as the window, so that they come again at
+ * every age. */
+static void
+test_model (void)
+{
+  enum { N_IDS = RELAY_SEEN_IDS * 3 / 2, N_STEPS = 10 * RELAY_SEEN_IDS };
+  g_autoptr (RelaySeen) seen = relay_seen_new (key);
+  g_autofree guint64 *added = g_new0 (guint64, N_IDS); /* 1 + how many were added before it */
+  guint64 n_added = 0;
+
+  for (guint step = 0; step < N_STEPS; step++) {
+    guint number = (guint) g_test_rand_int_range (0, N_IDS);
+    gboolean expected = added[number] == 0 || n_added - added[number] >= RELAY_SEEN_IDS;
+
+    g_assert_cmpint (add_number (seen, number), ==, expected);
+    if (expected)
+      added[number] = ++n_added;
+  }
+  g_assert_cmpuint (n_added, >, 2 * RELAY_SEEN_IDS);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/wire/seen/twice", test_twice);
+  g_test_add_func ("/wire/seen/bytes", test_bytes);
+  g_test_add_func ("/wire/seen/empty", test_empty);
+  g_test_add_func ("/wire/seen/window", test_window);
+  g_test_add_func ("/wire/seen/model", test_model);
+  return g_test_run ();
+}
