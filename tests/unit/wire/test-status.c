@@ -143,12 +143,36 @@ test_own_value (Fixture *f, gconstpointer data)
 }
 
 static void
-test_unwatched (Fixture *f, gconstpointer data)
+count (const RelayStatus *status, RelayStatusFields fields, gpointer user_data)
 {
-  relay_status_watch (f->status, NULL, NULL);
-  relay_status_set_attempts (f->status, 9);
-  g_assert_cmpuint (f->status->attempts, ==, 9);
+  ++*(guint *) user_data;
+}
+
+/* Any number of watchers; who left hears nothing more, the others do. */
+static void
+test_watchers (Fixture *f, gconstpointer data)
+{
+  guint first = 0, second = 0;
+
+  relay_status_watch (f->status, count, &first);
+  relay_status_watch (f->status, count, &second);
+  relay_status_set_attempts (f->status, 1);
+  expect (f, RELAY_STATUS_ATTEMPTS);
+  g_assert_cmpuint (first, ==, 1);
+  g_assert_cmpuint (second, ==, 1);
+
+  relay_status_unwatch (f->status, count, &first);
+  relay_status_set_attempts (f->status, 2);
+  expect (f, RELAY_STATUS_ATTEMPTS);
+  g_assert_cmpuint (first, ==, 1);
+  g_assert_cmpuint (second, ==, 2);
+
+  relay_status_unwatch (f->status, changed, f);
+  relay_status_unwatch (f->status, count, &second);
+  relay_status_set_attempts (f->status, 3);
   expect (f, 0);
+  g_assert_cmpuint (second, ==, 2);
+  g_assert_cmpuint (f->status->attempts, ==, 3);
 }
 
 /* As design and XML have them. */
@@ -171,7 +195,7 @@ main (int argc, char **argv)
   ADD ("error", test_error);
   ADD ("server", test_server);
   ADD ("own-value", test_own_value);
-  ADD ("unwatched", test_unwatched);
+  ADD ("watchers", test_watchers);
   g_test_add_func ("/wire/status/names", test_names);
   return g_test_run ();
 }
