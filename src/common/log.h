@@ -16,7 +16,7 @@ void relay_log_init (const char *identifier, int max_level);
 gboolean relay_log_enabled (int level);
 
 /* One message. @fields: "PRP_NAME", "value", …, NULL; values may be NULL (the field is then left out).
- * Names of fields: PRP_STATE, PRP_CODE, PRP_CHANNEL, PRP_CONNECTION, PRP_SENDER, PRP_FILE. */
+ * Names of fields: PRP_STATE, PRP_CODE, PRP_CHANNEL, PRP_CONNECTION, PRP_SENDER, PRP_FILE, PRP_URL. */
 void relay_log_fields (int level, const char *const *fields, const char *format, ...) G_GNUC_PRINTF (3, 4);
 
 #define relay_log(level, ...) relay_log_fields ((level), NULL, __VA_ARGS__)

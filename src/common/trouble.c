@@ -65,6 +65,8 @@ static const Row table[] = {
     N_("The token has expired, and there is no newer one. Put a new one in its place, then reload.") },
   { DOMAIN_OURS, RELAY_CAUSE_NOT_HTTP, "NOT_HTTP", RELAY_REMEDY_RETRY,
     N_("Something answers at that address, but it does not speak HTTP. Is the address in relay.conf right?") },
+  { DOMAIN_OURS, RELAY_CAUSE_CONFIGURATION, "CONFIGURATION", RELAY_REMEDY_RETRY,
+    N_("The configuration cannot be used: %s.") },
 
   { DOMAIN_CERTIFICATE, G_TLS_CERTIFICATE_EXPIRED, "TLS_EXPIRED", RELAY_REMEDY_RETRY,
     N_("The certificate of %s has expired. The token was not sent.") },

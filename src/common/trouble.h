@@ -33,6 +33,7 @@ typedef enum {
   RELAY_CAUSE_NO_OTHER_TOKEN,    /* AUTH_FAILED: the token was refused, and the sources give just the same: stop */
   RELAY_CAUSE_NO_NEWER_TOKEN,    /* TOKEN_EXPIRED: likewise, with one that has expired: stop */
   RELAY_CAUSE_NOT_HTTP,          /* NOT_HTTP: what answers there does not speak HTTP */
+  RELAY_CAUSE_CONFIGURATION,     /* CONFIGURATION: what is configured cannot be used, as CaFile */
 } RelayCause;
 
 typedef struct {
