@@ -16,17 +16,21 @@ typedef struct {
   guint64 ping_interval_usec;   /* silence after which the server is asked */
   guint64 pong_timeout_usec;    /* further silence after which it is taken for dead */
   gsize max_message_bytes;      /* payload of one message, in one frame or many */
+  guint64 handshake_timeout_usec; /* 0: RELAY_LINK_HANDSHAKE_TIMEOUT_USEC */
 } RelayLinkOptions;
 
 #define RELAY_LINK_HANDSHAKE_TIMEOUT_USEC (20 * G_USEC_PER_SEC) /* from the start until the 101 answer */
 #define RELAY_LINK_CLOSE_TIMEOUT_USEC (2 * G_USEC_PER_SEC)      /* for the peer's close frame after ours */
 
-/* Called from the main loop only, never from within a call of the link's; the link may be freed in each of them. */
+/* Called from the main loop only, never from within a call of the link's; the link may be freed in each of them but
+ * `heard`. */
 typedef struct {
   /* The handshake is done. */
   void (*opened) (RelayLink *link, gpointer user_data);
   /* A text message, UTF-8 already checked; valid during the call. */
   void (*message) (RelayLink *link, const char *text, gsize length, gpointer user_data);
+  /* Bytes came, of whatever frame; the messages in them follow. */
+  void (*heard) (RelayLink *link, gsize bytes, gpointer user_data);
   /* A message that is none of the protocol's (binary); skipped. */
   void (*unusable) (RelayLink *link, const char *reason, gpointer user_data);
   /* The end, exactly once, and the last call. @trouble: why; NULL after relay_link_close. */
@@ -60,6 +64,5 @@ void relay_link_close (RelayLink *link, guint code, const char *reason);
  * may still be delivered. */
 void relay_link_set_paused (RelayLink *link, gboolean paused);
 
-/* CLOCK_REALTIME µs of the last frame (or handshake), 0 if none. */
-gint64 relay_link_get_last_alive (RelayLink *link);
-guint64 relay_link_get_bytes_received (RelayLink *link);
+void relay_link_options_clear (RelayLinkOptions *options);
+void relay_link_options_copy (const RelayLinkOptions *options, RelayLinkOptions *ret_copy);

@@ -20,14 +20,24 @@ typedef enum {
   RELAY_PACED_STREAM_TOO_MANY_PINGS, /* the peer pings and does not read our pongs */
 } RelayPacedStreamExcess;
 
-/* The peer went over a limit: nothing more is handed out. Called once, from the main loop (may be from within a read). */
+/* The peer went over a limit: the stream drains itself from here (relay_paced_stream_drain). Called once, from the main
+ * loop, from within a read of the stream. */
 typedef void (*RelayPacedStreamExceeded) (RelayPacedStream *stream, RelayPacedStreamExcess excess, gpointer user_data);
-/* Bytes came from below (before they are handed out): a sign of life. */
+/* Bytes came from below (before they are handed out): a sign of life. From within a read of the stream. */
 typedef void (*RelayPacedStreamHeard) (RelayPacedStream *stream, gsize bytes, gpointer user_data);
 
 /* @base: its input and output must be pollable; a reference is kept. */
 RelayPacedStream *relay_paced_stream_new (GIOStream *base, gsize max_message_bytes, RelayPacedStreamHeard heard,
                                           RelayPacedStreamExceeded exceeded, gpointer user_data);
 void relay_paced_stream_set_paused (RelayPacedStream *stream, gboolean paused);
+
+/* From here on nothing is handed out but the end of the stream: what comes is read, paused or not, and thrown away.
+ * A connection must be emptied before it is closed: unread bytes make TCP send a reset, which can overtake the
+ * close frame that tells the peer why. */
+void relay_paced_stream_drain (RelayPacedStream *stream);
+
+/* Did bytes arrive that nobody has been handed yet? */
+gboolean relay_paced_stream_has_unread (RelayPacedStream *stream);
+
 /* No callback is called after this. */
 void relay_paced_stream_disarm (RelayPacedStream *stream);
