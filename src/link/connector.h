@@ -15,10 +15,18 @@ typedef struct {
   double actions_per_sec;
   guint64 initial_delay_usec, max_delay_usec;
   guint max_attempts; /* failed attempts after which it gives up; 0: never */
+  guint64 stable_usec; /* 0: RELAY_CONNECTOR_STABLE_USEC */
 } RelayConnectorOptions;
 
 #define RELAY_CONNECTOR_STABLE_USEC (30 * G_USEC_PER_SEC) /* up that long: the backoff starts anew */
 #define RELAY_CONNECTOR_QUICK_RENEWALS 3 /* renewals in a row without a stable connection that are not delayed */
+/* A renewal before the token's end is not asked for sooner than this after connecting, or after one that failed. */
+#define RELAY_CONNECTOR_RENEWAL_MIN_USEC G_USEC_PER_SEC
+#define RELAY_CONNECTOR_RENEWAL_RETRY_USEC (10 * G_USEC_PER_SEC)
+/* The clock of the day is looked at again this often while a renewal is ahead: it may be set, or the machine sleep. */
+#define RELAY_CONNECTOR_RENEWAL_CHECK_USEC (600 * G_USEC_PER_SEC)
+/* When the network is back, the attempt is made within this: not by everyone at once. */
+#define RELAY_CONNECTOR_HASTE_USEC (G_USEC_PER_SEC / 2)
 
 /* An event to relay; valid during the call. */
 typedef void (*RelayConnectorEvent) (RelayEvent *event, gpointer user_data);
@@ -36,12 +44,13 @@ void relay_connector_start (RelayConnector *connector);
 /* Closes with 1001 and calls @stopped, within RELAY_LINK_CLOSE_TIMEOUT_USEC; nothing is attempted any more. */
 void relay_connector_stop (RelayConnector *connector, RelayConnectorStopped stopped, gpointer user_data);
 
-/* The method Connect: now, whatever was waited for; no effect while connected. */
+/* The method Connect: now, whatever was waited for; no effect while connected or connecting. */
 void relay_connector_connect (RelayConnector *connector);
 /* The method Disconnect: closes with 1000 and stays closed. */
 void relay_connector_disconnect (RelayConnector *connector);
 /* The method Reload: takes new options; reads the credentials again; reconnects if the URL, the CA file or the token
- * changed; asks again for what was rejected. */
+ * changed (other options count from the next connection on); asks again for what was rejected. Ends any waiting but
+ * that for Connect after Disconnect. */
 void relay_connector_configure (RelayConnector *connector, const RelayConnectorOptions *options);
 
 /* The method Ping. Calls back once; at once (with NOT_CONNECTED) if there is no connection. */

@@ -18,6 +18,9 @@ typedef struct RelayConversation RelayConversation;
 #define RELAY_CONVERSATION_MALFORMED_LOG_USEC (60 * G_USEC_PER_SEC)
 /* Most callers that wait for one pong. */
 #define RELAY_CONVERSATION_MAX_PINGS 1000
+/* What a server may say of itself: bytes of one string, and features. */
+#define RELAY_CONVERSATION_MAX_SERVER_BYTES 256
+#define RELAY_CONVERSATION_MAX_FEATURES 64
 
 /* Each may end the conversation's life (relay_conversation_free). */
 typedef struct {
@@ -31,7 +34,8 @@ typedef struct {
   void (*closed) (RelayConversation *conversation, const RelayTrouble *trouble, gpointer user_data);
 } RelayConversationEvents;
 
-/* @error: RELAY_ERROR_NOT_CONNECTED or RELAY_ERROR_TIMEOUT; NULL on success. */
+/* @error: RELAY_ERROR_NOT_CONNECTED, RELAY_ERROR_TIMEOUT, or RELAY_ERROR_LIMITS_EXCEEDED (over
+ * RELAY_CONVERSATION_MAX_PINGS callers wait already); NULL on success. */
 typedef void (*RelayPingCallback) (guint64 rtt_usec, const GError *error, gpointer user_data);
 
 /* Starts at once. @subscriptions and @status are borrowed; @actions_per_sec: for the pace. */
