@@ -290,8 +290,8 @@ relay_calls_check_room (RelayCalls *calls, const char *sender, GError **error)
   if (of_sender >= RELAY_CALLS_MAX_PER_CLIENT || calls->waiting.length + calls->done.length >= RELAY_CALLS_MAX) {
     g_set_error (error, RELAY_ERROR, RELAY_ERROR_LIMITS_EXCEEDED,
                  "Too many calls wait for the server's answer (%u of %s, at most %u; %u in all, at most %u); "
-                 "wait for some of them to be answered", of_sender, sender, RELAY_CALLS_MAX_PER_CLIENT,
-                 calls->waiting.length + calls->done.length, RELAY_CALLS_MAX);
+                 "wait for some of them to be answered", of_sender, sender, (guint) RELAY_CALLS_MAX_PER_CLIENT,
+                 calls->waiting.length + calls->done.length, (guint) RELAY_CALLS_MAX);
     return FALSE;
   }
   return TRUE;

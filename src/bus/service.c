@@ -182,38 +182,39 @@ is_trying (RelayService *service)
   return service->actions->is_trying (service->user_data);
 }
 
+static void
+set_durable (RelayService *service, const char *channel, gboolean durable)
+{
+  service->actions->store_durable (channel, durable, service->user_data);
+  relay_subscriptions_set_durable (service->subscriptions, channel, durable);
+}
+
 /* A call's durable subscription was refused: it had never been. */
 static void
 undo_durable (const char *channel, gpointer user_data)
 {
-  RelayService *service = user_data;
-  g_autoptr (GError) error = NULL;
-
-  relay_subscriptions_set_durable (service->subscriptions, channel, FALSE);
-  if (!service->actions->store_durable (channel, FALSE, &error, service->user_data))
-    relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_CHANNEL", channel), "%s", error->message);
+  set_durable (user_data, channel, FALSE);
 }
 
-/* Stores and wants @channels; returns those that were not durable before. NULL with @error set: nothing was changed. */
+static gboolean
+is_durable (RelayService *service, const char *channel)
+{
+  const RelayChannel *known = relay_subscriptions_lookup (service->subscriptions, channel);
+
+  return known != NULL && known->durable;
+}
+
+/* Stores and wants @channels; returns those that were not durable before. */
 static char **
-begin_durable (RelayService *service, char **channels, GError **error)
+begin_durable (RelayService *service, char **channels)
 {
   g_autoptr (GPtrArray) begun = g_ptr_array_new_with_free_func (g_free);
 
   for (char **channel = channels; *channel != NULL; channel++) {
-    const RelayChannel *known = relay_subscriptions_lookup (service->subscriptions, *channel);
-
-    if (known != NULL && known->durable)
-      continue;
-    if (!service->actions->store_durable (*channel, TRUE, error, service->user_data)) {
-      for (guint i = 0; i < begun->len; i++)
-        service->actions->store_durable (begun->pdata[i], FALSE, NULL, service->user_data);
-      return NULL;
-    }
-    g_ptr_array_add (begun, g_strdup (*channel));
+    if (!is_durable (service, *channel))
+      g_ptr_array_add (begun, g_strdup (*channel));
+    set_durable (service, *channel, TRUE);
   }
-  for (char **channel = channels; *channel != NULL; channel++)
-    relay_subscriptions_set_durable (service->subscriptions, *channel, TRUE);
   g_ptr_array_add (begun, NULL);
   return (char **) g_ptr_array_steal (begun, NULL);
 }
@@ -228,9 +229,7 @@ method_subscribe (sd_bus_message *message, void *user_data, sd_bus_error *ret_er
 
   if (channels == NULL || !check_room (service, message, channels, &error))
     return reply_error (message, error);
-  begun = begin_durable (service, channels, &error);
-  if (begun == NULL)
-    return reply_error (message, error);
+  begun = begin_durable (service, channels);
   relay_calls_add (service->calls, message, (const char *const *) channels, (const char *const *) begun, 0,
                    is_trying (service));
   return 1;
@@ -245,18 +244,12 @@ method_unsubscribe (sd_bus_message *message, void *user_data, sd_bus_error *ret_
 
   if (channels == NULL)
     return reply_error (message, error);
-  for (char **channel = channels; *channel != NULL; channel++) {
-    const RelayChannel *known = relay_subscriptions_lookup (service->subscriptions, *channel);
-
-    if (known == NULL || !known->durable)
+  for (char **channel = channels; *channel != NULL; channel++)
+    if (!is_durable (service, *channel))
       return sd_bus_reply_method_errorf (message, relay_error_get_bus_name (RELAY_ERROR_NOT_SUBSCRIBED),
                                          "There is no durable subscription of %s; nothing was changed", *channel);
-  }
-  for (char **channel = channels; *channel != NULL; channel++) {
-    if (!service->actions->store_durable (*channel, FALSE, &error, service->user_data))
-      return reply_error (message, error);
-    relay_subscriptions_set_durable (service->subscriptions, *channel, FALSE);
-  }
+  for (char **channel = channels; *channel != NULL; channel++)
+    set_durable (service, *channel, FALSE);
   return sd_bus_reply_method_return (message, NULL);
 }
 
@@ -667,8 +660,9 @@ relay_service_free (RelayService *service)
   relay_status_unwatch (service->status, on_status_changed, service);
   relay_subscriptions_unwatch (service->subscriptions, on_channel_changed, service);
   relay_calls_free (service->calls);
-  relay_channel_objects_free (g_steal_pointer (&service->objects));
+  /* The end of a hold is a change of its channels' objects. */
   relay_holds_free (service->holds);
+  relay_channel_objects_free (service->objects);
   relay_turn_free (service->turn);
   sd_bus_slot_unref (service->events_slot);
   sd_bus_slot_unref (service->root_slot);

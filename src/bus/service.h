@@ -30,8 +30,8 @@ typedef struct {
   void (*disconnect) (gpointer user_data);
   gboolean (*reload) (GError **error, gpointer user_data);
   void (*ping) (RelayServicePong pong, gpointer pong_data, gpointer user_data);
-  /* Stores a durable subscription's beginning or end. */
-  gboolean (*store_durable) (const char *channel, gboolean durable, GError **error, gpointer user_data);
+  /* A durable subscription's beginning or end is to be stored. */
+  void (*store_durable) (const char *channel, gboolean durable, gpointer user_data);
   /* Is an answer of the server to be expected within seconds? */
   gboolean (*is_trying) (gpointer user_data);
   /* The bus can take no more for now (TRUE), or everything is written (FALSE). */

@@ -28,6 +28,8 @@
  * The objects are on the bus before the name is taken, and the name is taken before the store is opened: a second
  * daemon touches nothing. Nothing of the bus is handled before the loop runs, so no call can come too early.
  */
+#define STORE_RETRY_USEC (60 * G_USEC_PER_SEC) /* between attempts to write what could not be written */
+
 struct RelayDaemon {
   char *config_path;
   RelayConfig *config;
@@ -40,6 +42,7 @@ struct RelayDaemon {
 
   RelayStore *store;
   GSource *store_turn;
+  guint store_failures; /* of commits, in a row */
 
   RelayStatus *status;
   RelaySubscriptions *subscriptions;
@@ -89,22 +92,29 @@ on_store_dirty (gpointer user_data)
   relay_turn_arm (daemon->store_turn);
 }
 
+/* Nothing is lost by a failure: everything is written with the next commit. The first repetition is made at once (a
+ * damaged file was set aside meanwhile), the further ones when a disk may have got room again. */
 static void
 on_store_turn (gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
   g_autoptr (GError) error = NULL;
 
-  if (!relay_store_commit (daemon->store, &error))
-    relay_warning ("%s; it is tried again with the next change", error->message);
+  if (relay_store_commit (daemon->store, &error)) {
+    daemon->store_failures = 0;
+    return;
+  }
+  relay_warning ("%s", error->message);
+  daemon->store_failures++;
+  g_source_set_ready_time (daemon->store_turn, daemon->store_failures == 1 ? 0 : g_get_monotonic_time () + STORE_RETRY_USEC);
 }
 
-static gboolean
-action_store_durable (const char *channel, gboolean durable, GError **error, gpointer user_data)
+static void
+action_store_durable (const char *channel, gboolean durable, gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
 
-  return relay_store_set_durable (daemon->store, channel, durable, error);
+  relay_store_set_durable (daemon->store, channel, durable);
 }
 
 static void
@@ -112,7 +122,6 @@ open_store (RelayDaemon *daemon)
 {
   g_autofree char *directory = g_build_filename (g_get_user_state_dir (), RELAY_STATE_SUBDIR, NULL);
   g_autofree char *warning = NULL;
-  g_autoptr (GError) error = NULL;
   g_auto (GStrv) channels = NULL;
 
   daemon->store = relay_store_open (directory, &warning);
@@ -121,10 +130,8 @@ open_store (RelayDaemon *daemon)
   daemon->store_turn = relay_turn_new ("relay-store", on_store_turn, daemon);
   relay_store_set_dirty (daemon->store, on_store_dirty, daemon);
 
-  channels = relay_store_list_durable (daemon->store, &error);
-  if (channels == NULL)
-    relay_warning ("The durable subscriptions cannot be read: %s", error->message);
-  for (char **channel = channels; channel != NULL && *channel != NULL; channel++)
+  channels = relay_store_list_durable (daemon->store);
+  for (char **channel = channels; *channel != NULL; channel++)
     if (relay_channel_name_check (*channel, NULL))
       relay_subscriptions_set_durable (daemon->subscriptions, *channel, TRUE);
 }
