@@ -65,15 +65,20 @@ install_packages() {
   "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
 }
 
-# build DIRECTORY [MESON-OPTION...]: configures (anew, if the directory is from another time and of no use) and builds.
+# build DIRECTORY [MESON-OPTION...]: configures (anew, if the directory was made for another tree) and builds.
 build() {
-  local directory=$1
+  local directory=$1 known=''
   shift
-  if [[ -f $directory/build.ninja ]] && meson configure "$directory" "$@" && ninja -C "$directory"; then
-    return
+  if [[ -d $directory/meson-private ]]; then
+    known=$(cat "$directory/meson-info/meson-info.json" 2>/dev/null || true)
+    if [[ $known != *"\"$SOURCE\""* ]] || ! meson configure "$directory" "$@"; then
+      rm -rf -- "$directory"
+    fi
   fi
-  rm -rf -- "$directory"
-  meson setup "$directory" "$SOURCE" "$@" && ninja -C "$directory"
+  if [[ ! -d $directory/meson-private ]]; then
+    meson setup "$directory" "$SOURCE" "$@" || return
+  fi
+  ninja -C "$directory"
 }
 
 # stage TITLE COMMAND...: one line for one step, with its time; the output goes to $LOG, and is shown if it fails.

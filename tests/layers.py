@@ -33,7 +33,7 @@ LIBRARIES = {
     'libsoup/': {'common/http', 'auth', 'link', 'simulator'},
     'sqlite3.h': {'store'},
     'systemd/sd-bus': {'common/bus-source', 'bus', 'relayd', 'prpctl'},
-    'systemd/sd-daemon.h': {'relayd'},
+    'systemd/sd-daemon.h': {'relayd', 'simulator'},
     'systemd/sd-journal.h': {'common/log'},
     'json-glib/': {'wire/action', 'auth', 'prpctl', 'simulator'},
 }
