@@ -136,7 +136,6 @@ call_async (Monitor *monitor, sd_bus_message *call, sd_bus_message_handler_t ans
 static void
 chain_ended (Monitor *monitor)
 {
-  g_auto (GStrv) names = NULL;
   g_autofree char *joined = NULL;
   char **channels = monitor->run->options->arguments;
 
