@@ -18,16 +18,16 @@
  *   what is found                                    what is done
  *   nothing, or the beginning of a file of ours      it is made, or finished
  *   a file of ours with an older schema              it is brought to the present one, in one transaction
- *   what is no database, or damaged, or not ours,    it is renamed to relay.db.bad-N, with its -wal and -shm, so that SQLite
- *   or of a newer schema                             can still open it; then a new one is made
- *   what cannot be written, or not even be opened    a database in memory, with the durable subscriptions of the file,
- *                                                    where they can be read
+ *   what is no database, or damaged, or not ours,    it is renamed to relay.db.bad-N, with its -wal and -shm, so
+ *   or of a newer schema                             that SQLite can still open it; then a new one is made
+ *   what cannot be written, or not even be opened    a database in memory, with the durable subscriptions of the
+ *                                                    file, where they can be read
  *
- * A file of ours bears our application id and schema version, both written by the transaction that makes the tables;
- * so there is no time at which it is half made.
+ * A file of ours bears our application id and schema version, both written by the transaction that makes the
+ * tables; so there is no time at which it is half made.
  *
- * Two processes may open the same file. Working on it side by side is what SQLite is good at; looking at it and then
- * renaming it is not, so opening is guarded by a lock on the directory.
+ * Two processes may open the same file. Working on it side by side is what SQLite is good at; looking at it and
+ * then renaming it is not, so opening is guarded by a lock on the directory.
  */
 
 #define APPLICATION_ID 0x50525052 /* "PRPR", at offset 68 of the file, for file(1) and for us */
@@ -44,8 +44,9 @@ typedef struct {
   int directory_fd;
   RelayDatabaseRead read;
   gpointer user_data;
-  gboolean is_made; /* by us, just now */
-  char *reason;     /* why it cannot be used */
+  gboolean is_made;   /* by us, just now */
+  gboolean is_locked; /* by another process */
+  char *reason;       /* why it cannot be used */
   GString *warning;
 } Opening;
 
@@ -82,7 +83,8 @@ relay_database_explain (sqlite3 *db)
 
 /* ---- the schema ---- */
 
-/* What brings the schema from version N to N + 1, in the order of N. @first_sequence: the first number of a new store. */
+/* What brings the schema from version N to N + 1, in the order of N. @first_sequence: the first number of a new
+ * store. */
 typedef int (*Migration) (sqlite3 *db, gint64 first_sequence);
 
 static int
@@ -137,11 +139,8 @@ migrate (sqlite3 *db, gint64 first_sequence)
               RELAY_STORE_SCHEMA_VERSION);
   if (rc == SQLITE_OK)
     rc = sqlite3_exec (db, sql, NULL, NULL, NULL);
-  if (!sqlite3_get_autocommit (db)) {
-    int ignored = sqlite3_exec (db, "ROLLBACK", NULL, NULL, NULL);
-
-    (void) ignored; /* the first error is the one to tell */
-  }
+  if (!sqlite3_get_autocommit (db))
+    sqlite3_exec (db, "ROLLBACK", NULL, NULL, NULL);
   return rc;
 }
 
@@ -150,8 +149,12 @@ migrate (sqlite3 *db, gint64 first_sequence)
 static Verdict
 judge_error (Opening *opening, sqlite3 *db, int rc)
 {
+  opening->is_locked = (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED;
   g_free (opening->reason);
-  opening->reason = rc == sqlite3_extended_errcode (db) ? relay_database_explain (db) : g_strdup (sqlite3_errstr (rc));
+  if (rc == sqlite3_extended_errcode (db))
+    opening->reason = relay_database_explain (db);
+  else
+    opening->reason = g_strdup (sqlite3_errstr (rc));
   /* A file that says it is ours and lacks our tables is damaged too. */
   return relay_database_is_damage (rc) || (rc & 0xff) == SQLITE_ERROR ? VERDICT_BAD : VERDICT_UNUSABLE;
 }
@@ -168,13 +171,14 @@ identify (Opening *opening, sqlite3 *db, gint64 *ret_version)
       (rc = query_int64 (db, "SELECT count(*) FROM sqlite_schema", &n_tables)) != SQLITE_OK)
     return judge_error (opening, db, rc);
 
+  g_clear_pointer (&opening->reason, g_free);
   if (application_id != APPLICATION_ID && (application_id != 0 || version != 0 || n_tables != 0)) {
     opening->reason = g_strdup ("it is a database of another program");
     return VERDICT_BAD;
   }
   if (version < 0 || version > RELAY_STORE_SCHEMA_VERSION) {
-    opening->reason = g_strdup_printf ("its schema has version %" G_GINT64_FORMAT ", and this program knows none after %d",
-                                       version, RELAY_STORE_SCHEMA_VERSION);
+    opening->reason = g_strdup_printf ("it is of a newer version (schema %d, this program knows %d)", (int) version,
+                                       RELAY_STORE_SCHEMA_VERSION);
     return VERDICT_BAD;
   }
   *ret_version = version;
@@ -245,6 +249,7 @@ open_directory (Opening *opening)
       break; /* a file system without locks: SQLite will have its own word on that */
     if (g_get_monotonic_time () >= deadline_usec) {
       opening->reason = g_strdup ("another process is opening it");
+      opening->is_locked = TRUE;
       return FALSE;
     }
     g_usleep (LOCK_POLL_USEC);
@@ -406,26 +411,21 @@ open_file (Opening *opening, const char *damage)
   return try_file (opening, &verdict);
 }
 
-/* The durable subscriptions of a file that can be read and not written, as far as that goes. Nothing may be waiting in
- * its -wal: that would need to be written to be read. */
 static gboolean
-copy_durable (Opening *opening, sqlite3 *memory)
+copy_durable_from (Opening *opening, const char *parameters, sqlite3 *memory)
 {
-  g_autofree char *wal = g_strconcat (opening->path, "-wal", NULL);
   g_autofree char *escaped = g_uri_escape_string (opening->path, "/", FALSE);
-  g_autofree char *uri = g_strconcat ("file:", escaped, "?immutable=1", NULL);
+  g_autofree char *uri = g_strconcat ("file:", escaped, "?", parameters, NULL);
   g_autoptr (sqlite3) db = NULL;
   g_autoptr (sqlite3_stmt) select = NULL, insert = NULL;
-  struct stat st;
   gint64 version = 0;
   int rc;
 
-  if ((stat (wal, &st) == 0 && st.st_size > 0) || (stat (opening->path, &st) < 0 || !S_ISREG (st.st_mode)))
-    return FALSE;
   db = open_handle (uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, &rc);
-  if (rc != SQLITE_OK || identify (opening, db, &version) != VERDICT_GOOD || version != RELAY_STORE_SCHEMA_VERSION ||
+  if (rc != SQLITE_OK || identify (opening, db, &version) != VERDICT_GOOD ||
+      version != RELAY_STORE_SCHEMA_VERSION ||
       sqlite3_prepare_v2 (db, "SELECT channel FROM durable", -1, &select, NULL) != SQLITE_OK ||
-      sqlite3_prepare_v2 (memory, "INSERT INTO durable VALUES (?1)", -1, &insert, NULL) != SQLITE_OK)
+      sqlite3_prepare_v2 (memory, "INSERT OR IGNORE INTO durable VALUES (?1)", -1, &insert, NULL) != SQLITE_OK)
     return FALSE;
   while ((rc = sqlite3_step (select)) == SQLITE_ROW) {
     sqlite3_bind_text (insert, 1, (const char *) sqlite3_column_text (select, 0), -1, SQLITE_TRANSIENT);
@@ -436,10 +436,27 @@ copy_durable (Opening *opening, sqlite3 *memory)
   return rc == SQLITE_DONE;
 }
 
+/* The durable subscriptions of a file that can be read and not written. A reader needs the -shm, and to make it where
+ * it is missing; without it, the file can only be read alone, when nobody writes and nothing waits in the -wal. */
+static gboolean
+copy_durable (Opening *opening, sqlite3 *memory)
+{
+  g_autofree char *wal = g_strconcat (opening->path, "-wal", NULL);
+  struct stat st;
+
+  if (stat (opening->path, &st) < 0 || !S_ISREG (st.st_mode))
+    return FALSE;
+  if (copy_durable_from (opening, "mode=ro", memory))
+    return TRUE;
+  return !opening->is_locked && (stat (wal, &st) < 0 || st.st_size == 0) &&
+         copy_durable_from (opening, "immutable=1", memory);
+}
+
 static sqlite3 *
 open_memory (Opening *opening)
 {
   g_autofree char *reason = g_steal_pointer (&opening->reason);
+  gboolean is_locked = opening->is_locked;
   int rc;
   sqlite3 *db = open_handle (":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY, &rc);
 
@@ -450,10 +467,13 @@ open_memory (Opening *opening)
 
   warn (opening, "Nothing can be stored in %s: %s.", opening->path, reason != NULL ? reason : "unknown error");
   if (copy_durable (opening, db))
-    warn (opening, "The durable subscriptions in it are in effect, but what changes from now on is lost at the end.");
+    warn (opening, "The durable subscriptions in it are in effect, but changes from now on are lost at the end.");
   else
     warn (opening, "Durable subscriptions are not known, and those made from now on are lost at the end.");
-  warn (opening, "Make room, or make %s writable for the user, then restart prp-relayd.", opening->directory);
+  if (is_locked)
+    warn (opening, "Restart prp-relayd when the other process is done with it.");
+  else
+    warn (opening, "Make room, or make %s writable for the user, then restart prp-relayd.", opening->directory);
   if (opening->read != NULL)
     opening->read (db, opening->user_data);
   return db;

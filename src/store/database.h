@@ -11,13 +11,13 @@
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (sqlite3, sqlite3_close_v2)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (sqlite3_stmt, sqlite3_finalize)
 
-/* Reads what the database holds, once it is of the present schema. Returns a result code of SQLite; may be called again,
- * with another database. */
+/* Reads what the database holds, once it is of the present schema. Returns a result code of SQLite; may be called
+ * again, with another database. */
 typedef int (*RelayDatabaseRead) (sqlite3 *db, gpointer user_data);
 
-/* As relay_store_open has it: never NULL, *ret_persistent FALSE if it is in memory; *ret_warning is left alone if all
- * is well. @damage: why the file is to be set aside whatever it looks like, or NULL. @read: what it cannot read is damaged;
- * may be NULL. */
+/* As relay_store_open has it: never NULL, *ret_persistent FALSE if it is in memory; *ret_warning is left alone if
+ * all is well. @damage: why the file is to be set aside whatever it looks like, or NULL. @read: what it cannot
+ * read is damaged; may be NULL. */
 sqlite3 *relay_database_open (const char *directory, const char *damage, RelayDatabaseRead read, gpointer user_data,
                               gboolean *ret_persistent, char **ret_warning);
 

@@ -8,14 +8,16 @@
 #include "store/database.h"
 
 /*
- * What is durable is held in memory, and the file follows: a change is noted and written by the next commit. Until the file
- * has taken it, it stays noted; so a full disk or a lock delays what is stored, and loses nothing while the relay
- * runs. The notes are names, at most one a channel: whether it is durable is looked up when it is written. Should the
- * file turn out to be damaged while it is in use, it is set aside like one that is found damaged, and the new one gets all.
+ * What is durable is held in memory, and the file follows: a change is noted and written by the next commit. Until
+ * the file has taken it, it stays noted; so a full disk or a lock delays what is stored, and loses nothing while
+ * the relay runs. The notes are names, at most one a channel: whether it is durable is looked up when it is
+ * written. Should the file turn out to be damaged while it is in use, it is set aside like one that is found
+ * damaged, and the new one gets all.
  *
- * Numbers are reserved in blocks: `next` in the file is above every number that may have been given out, and is written and
- * synced before the first number of a block is. A clean end gives the rest of the block back, unless
- * somebody else has reserved since. Who is killed leaves a gap, which is allowed, and never a number that comes twice.
+ * Numbers are reserved in blocks: `next` in the file is above every number that may have been given out, and is
+ * written and synced before the first number of a block is. A clean end gives the rest of the block back, unless
+ * somebody else has reserved since. Who is killed leaves a gap, which is allowed, and never a number that comes
+ * twice.
  */
 
 typedef enum {
@@ -66,7 +68,8 @@ set_io_error (RelayStore *self, GError **error)
 {
   g_autofree char *reason = relay_database_explain (self->db);
 
-  g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "%s/%s cannot be written: %s", self->directory, RELAY_STORE_FILE, reason);
+  g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "%s/%s cannot be written: %s", self->directory, RELAY_STORE_FILE,
+               reason);
 }
 
 /* Runs a statement to its end. *ret_value: the first column of its first row, if it has one. */
@@ -115,7 +118,8 @@ open_database (RelayStore *self, const char *damage, RelayDatabaseRead read, cha
 {
   self->db = relay_database_open (self->directory, damage, read, self, &self->is_persistent, ret_warning);
   for (guint i = 0; i < N_STATEMENTS; i++)
-    if (sqlite3_prepare_v3 (self->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &self->statements[i], NULL) != SQLITE_OK)
+    if (sqlite3_prepare_v3 (self->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &self->statements[i], NULL) !=
+        SQLITE_OK)
       g_error ("%s: %s", statements[i], sqlite3_errmsg (self->db));
 }
 
@@ -139,8 +143,11 @@ write_noted (RelayStore *self)
   int rc = run (self, STATEMENT_BEGIN, NULL);
 
   g_hash_table_iter_init (&iter, self->noted);
-  while (rc == SQLITE_OK && g_hash_table_iter_next (&iter, &name, NULL))
-    rc = run_with_name (self, g_hash_table_contains (self->durable, name) ? STATEMENT_ADD : STATEMENT_REMOVE, name);
+  while (rc == SQLITE_OK && g_hash_table_iter_next (&iter, &name, NULL)) {
+    gboolean is_durable = g_hash_table_contains (self->durable, name);
+
+    rc = run_with_name (self, is_durable ? STATEMENT_ADD : STATEMENT_REMOVE, name);
+  }
   if (rc == SQLITE_OK && self->is_block_noted)
     rc = run_with_numbers (self, STATEMENT_RAISE, self->end_sequence, 0, NULL);
   if (rc == SQLITE_OK)
@@ -295,9 +302,9 @@ static void
 reserve (RelayStore *self)
 {
   gint64 end = 0;
+  int rc = run_with_numbers (self, STATEMENT_RESERVE, self->end_sequence, RELAY_STORE_SEQUENCE_BLOCK, &end);
 
-  if (run_with_numbers (self, STATEMENT_RESERVE, self->end_sequence, RELAY_STORE_SEQUENCE_BLOCK, &end) == SQLITE_OK &&
-      end > RELAY_STORE_SEQUENCE_BLOCK) {
+  if (rc == SQLITE_OK && end > RELAY_STORE_SEQUENCE_BLOCK) {
     self->end_sequence = (guint64) end;
     self->next_sequence = self->end_sequence - RELAY_STORE_SEQUENCE_BLOCK;
     self->is_block_noted = FALSE;
