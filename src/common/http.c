@@ -62,6 +62,11 @@ relay_http_check_url (const char *url, const char *secure_scheme, const char *pl
   const char *host = uri != NULL ? g_uri_get_host (uri) : NULL;
   const char *fault = NULL;
 
+  /* g_uri_parse lets spaces pass in a host. */
+  for (const char *p = url; *p != '\0'; p++)
+    if (g_ascii_iscntrl (*p) || *p == ' ')
+      host = NULL;
+
   /* Behind the first check the host is known; behind the second the scheme is one of the two. */
   if (host == NULL || *host == '\0')
     fault = _("this is not a complete address (%s://HOST/PATH)");

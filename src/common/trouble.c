@@ -64,7 +64,7 @@ static const Row table[] = {
   { DOMAIN_OURS, RELAY_CAUSE_NO_NEWER_TOKEN, "TOKEN_EXPIRED", RELAY_REMEDY_STOP,
     N_("The token has expired, and there is no newer one. Put a new one in its place, then reload.") },
   { DOMAIN_OURS, RELAY_CAUSE_NOT_HTTP, "NOT_HTTP", RELAY_REMEDY_RETRY,
-    N_("Something answers at that address, but it does not speak HTTP. Is the address in relay.conf right?") },
+    N_("What answers at that address does not speak proper HTTP. Is the address in relay.conf right?") },
   { DOMAIN_OURS, RELAY_CAUSE_CONFIGURATION, "CONFIGURATION", RELAY_REMEDY_RETRY,
     N_("The configuration cannot be used: %s.") },
 
@@ -165,14 +165,32 @@ find_row (Domain domain, int number)
   g_assert_not_reached ();
 }
 
+/* What others say (a server, a library, a file's name) is shown as text: bounded, valid UTF-8, on one line. NULL stays NULL. */
+static char *
+make_showable (const char *text)
+{
+  enum { MAX_BYTES = 500 };
+  char *valid;
+
+  if (text == NULL)
+    return NULL;
+  valid = g_utf8_make_valid (text, (gssize) strnlen (text, MAX_BYTES));
+  for (char *p = valid; *p != '\0'; p++)
+    if (g_ascii_iscntrl (*p))
+      *p = ' ';
+  return valid;
+}
+
+/* @code: of the server, for a row that has none. */
 static RelayTrouble *
 trouble_from_row (const Row *row, const char *code, const char *detail)
 {
   RelayTrouble *trouble = g_new0 (RelayTrouble, 1);
   g_auto (GStrv) parts = g_strsplit (_(row->text), "%s", 2);
+  g_autofree char *showable = make_showable (detail != NULL ? detail : "");
 
-  trouble->code = g_strdup (row->code != NULL ? row->code : code);
-  trouble->text = g_strjoinv (detail != NULL ? detail : "", parts);
+  trouble->code = make_showable (row->code != NULL ? row->code : code);
+  trouble->text = g_strjoinv (showable, parts);
   trouble->remedy = row->remedy;
   return trouble;
 }
@@ -224,19 +242,6 @@ relay_trouble_from_io_error (const GError *error, GTlsCertificateFlags tls_error
   return trouble_from_row (row, NULL, row->number == ANY ? error->message : host);
 }
 
-/* What a server says is shown as text: bounded, valid, on one line. */
-static char *
-make_showable (const char *text)
-{
-  enum { MAX_BYTES = 500 };
-  g_autofree char *valid = g_utf8_make_valid (text, MIN ((gssize) strlen (text), MAX_BYTES));
-
-  for (char *p = valid; *p != '\0'; p++)
-    if (g_ascii_iscntrl (*p))
-      *p = ' ';
-  return g_steal_pointer (&valid);
-}
-
 RelayTrouble *
 relay_trouble_from_close (guint code, const char *reason)
 {
@@ -249,10 +254,9 @@ relay_trouble_from_close (guint code, const char *reason)
 RelayTrouble *
 relay_trouble_from_server (const char *code, const char *message)
 {
-  g_autofree char *showable = make_showable (message);
-  g_autofree char *showable_code = make_showable (code);
+  const Row *row = find_row (DOMAIN_SERVER, (int) relay_error_from_server_code (code));
 
-  return trouble_from_row (find_row (DOMAIN_SERVER, (int) relay_error_from_server_code (code)), showable_code, showable);
+  return trouble_from_row (row, code != NULL && *code != '\0' ? code : "SERVER_ERROR", message);
 }
 
 RelayTrouble *
