@@ -209,6 +209,7 @@ static int
 on_properties_read (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
 {
   Monitor *monitor = user_data;
+  gboolean state_changed = FALSE;
   GError *error = NULL;
 
   monitor->call = sd_bus_slot_unref (monitor->call);
@@ -222,13 +223,12 @@ on_properties_read (sd_bus_message *reply, void *user_data, sd_bus_error *ret_er
     }
     return 0;
   }
-  if (!prpctl_client_check (prpctl_status_read (monitor->status, reply, NULL), &error)) {
+  if (!prpctl_client_check (prpctl_status_read (monitor->status, reply, &state_changed), &error)) {
     chain_broken (monitor, error);
     return 0;
   }
-  if (monitor->started)
-    note (monitor, _("relay: is running"));
-  if (monitor->started || !prpctl_status_is_connected (monitor->status))
+  /* At the start "monitoring" says enough of a relay that is well. */
+  if (state_changed && (monitor->started || !prpctl_status_is_connected (monitor->status)))
     note_state (monitor);
   hold (monitor);
   return 0;
@@ -342,8 +342,13 @@ on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_er
     return 0;
 
   monitor->call = sd_bus_slot_unref (monitor->call);
-  if (monitor->owner != NULL)
+  if (monitor->owner != NULL) {
+    note (monitor, _("relay: is running"));
+    /* It begins afresh, whatever the one before it said. */
+    prpctl_status_free (monitor->status);
+    monitor->status = prpctl_status_new ();
     begin_chain (monitor, FALSE);
+  }
   return 0;
 }
 

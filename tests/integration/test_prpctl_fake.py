@@ -485,6 +485,18 @@ def test_monitor_stuck_reader(relay, monitor):
         json.loads(line)
 
 
+def test_monitor_state_at_the_start(relay, bus, monitor):
+    """A successor that is connected when it is asked is said to be so, though its predecessor was too."""
+    one = monitor()
+    relay.close()
+    one.wait_note("went away")
+    successor = FakeRelay(bus.address)
+    one.wait_note("relay: connected to")
+    assert one.stop() == 0
+    assert len(one.notes) == 4
+    successor.close()
+
+
 def test_monitor_state_changes(relay, monitor):
     one = monitor()
     relay.set(State=GLib.Variant("s", "waiting"), LastError=GLib.Variant("(ss)", ("CONNECTION_LOST", "Cut \033off.")),
@@ -525,6 +537,7 @@ def test_monitor_relay_goes_and_comes(relay, bus, monitor):
         successor.close()
         one.wait_note("went away", 2 + i)
     assert one.stop() == 0
+    assert len(one.notes) == 2 + 2 * 3  # each thing once
 
 
 def test_monitor_does_not_start_a_relay_that_went(relay, bus, monitor, tmp_path):
