@@ -190,7 +190,7 @@ request_free (Request *request)
 static void
 finish (Request *request, const char *access_token, guint64 life_usec, RelayTrouble *trouble)
 {
-  g_autoptr (RelayTrouble) owned_trouble = trouble;
+  G_GNUC_UNUSED g_autoptr (RelayTrouble) owned_trouble = trouble;
   RelayRefresher *refresher = request->refresher;
   RelayRefreshDone done = refresher->done;
 

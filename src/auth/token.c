@@ -250,7 +250,8 @@ static void
 on_command_done (const char *secret, const GError *error, gpointer user_data)
 {
   RelayTokens *tokens = user_data;
-  g_autoptr (RelayCommand) command = g_steal_pointer (&tokens->command); /* what is borrowed lives until we return */
+  /* What is borrowed lives until we return. */
+  G_GNUC_UNUSED g_autoptr (RelayCommand) command = g_steal_pointer (&tokens->command);
 
   take_source (tokens, secret, error);
 }

@@ -392,7 +392,7 @@ test_limits (Fixture *f, gconstpointer data)
   f->trying = FALSE;
   for (guint i = 0; i < 3; i++) {
     g_autoptr (sd_bus_message) reply = NULL;
-    g_autoptr (sd_bus_slot) slot = start_hold (f, f->bus.client, &reply, "prp:1");
+    G_GNUC_UNUSED g_autoptr (sd_bus_slot) slot = start_hold (f, f->bus.client, &reply, "prp:1");
 
     bus_fixture_wait (reply != NULL);
     g_assert_null (bus_fixture_error (reply));
@@ -496,7 +496,7 @@ test_properties (Fixture *f, gconstpointer data)
 static void
 test_channel_objects (Fixture *f, gconstpointer data)
 {
-  g_autoptr (sd_bus_message) managed = NULL, gone = NULL;
+  g_autoptr (sd_bus_message) managed = NULL;
   const char *path;
 
   relay_subscriptions_set_durable (f->subscriptions, "project:a b", FALSE);

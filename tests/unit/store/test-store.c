@@ -87,7 +87,7 @@ test_sequence (StoreFixture *f, gconstpointer data)
 static void
 test_damaged_in_use (StoreFixture *f, gconstpointer data)
 {
-  g_autofree char *contents = NULL, *expected = NULL;
+  g_autofree char *contents = NULL;
   g_auto (GStrv) before = NULL, after = NULL;
   g_autoptr (GError) error = NULL;
   RelayStore *store = fixture_open_good (f);
@@ -246,7 +246,7 @@ typedef struct {
 } Progress;
 
 /* Moves a mark: "step:N" becomes "step:N+1" in one commit each; and takes numbers all the while. */
-static void
+G_NORETURN static void
 run_victim (StoreFixture *f, Progress *progress, int pipe_fd)
 {
   g_autofree char *warning = NULL;
