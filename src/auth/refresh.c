@@ -34,6 +34,7 @@ typedef struct {
 struct RelayRefresher {
   gint ref_count;
   char *url, *ca_file, *client_id, *token_file;
+  guint64 timeout_usec;
   char *unsaved;       /* a refresh token that could not be stored; NULL: the file is up to date */
   Signature signature; /* of token_file after we wrote it, or tried to */
   gboolean running;
@@ -71,7 +72,8 @@ get_signature (const char *path)
 /* -- the refresh token ---------------------------------------------------------------------------------------- */
 
 RelayRefresher *
-relay_refresher_new (const char *url, const char *ca_file, const char *client_id, const char *token_file)
+relay_refresher_new (const char *url, const char *ca_file, const char *client_id, const char *token_file,
+                     guint64 timeout_usec)
 {
   RelayRefresher *refresher = g_new0 (RelayRefresher, 1);
 
@@ -80,6 +82,7 @@ relay_refresher_new (const char *url, const char *ca_file, const char *client_id
   refresher->ca_file = g_strdup (ca_file);
   refresher->client_id = g_strdup (client_id);
   refresher->token_file = g_strdup (token_file);
+  refresher->timeout_usec = timeout_usec;
   return refresher;
 }
 
@@ -412,7 +415,7 @@ send_form (Request *request, char *form)
   soup_message_set_request_body_from_bytes (request->message, "application/x-www-form-urlencoded", body);
   soup_message_headers_replace (headers, "Accept", "application/json");
 
-  request->deadline = g_timeout_source_new (RELAY_REFRESH_TIMEOUT_USEC / 1000);
+  request->deadline = g_timeout_source_new ((guint) (request->refresher->timeout_usec / 1000));
   g_source_set_callback (request->deadline, on_deadline, request, NULL);
   g_source_attach (request->deadline, NULL);
   soup_session_send_async (request->session, request->message, G_PRIORITY_DEFAULT, request->cancellable, on_sent, request);

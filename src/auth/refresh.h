@@ -11,7 +11,6 @@
  */
 typedef struct RelayRefresher RelayRefresher;
 
-#define RELAY_REFRESH_TIMEOUT_USEC (30 * G_USEC_PER_SEC) /* from the request to the end of the answer */
 #define RELAY_REFRESH_MAX_REPLY_BYTES (64 * 1024)
 #define RELAY_REFRESH_MAX_LIFE_SEC (10 * 365 * 24 * 3600) /* of what expires_in is believed */
 
@@ -19,9 +18,10 @@ typedef struct RelayRefresher RelayRefresher;
 typedef void (*RelayRefreshDone) (const char *access_token, guint64 life_usec, const RelayTrouble *trouble,
                                   gpointer user_data);
 
-/* @url: the token endpoint. The others may be NULL. Where @token_file does not hold a refresh token, the first is
- * $CREDENTIALS_DIRECTORY/prp-refresh-token. */
-RelayRefresher *relay_refresher_new (const char *url, const char *ca_file, const char *client_id, const char *token_file);
+/* @url: the token endpoint. The other texts may be NULL. Where @token_file does not hold a refresh token, the first is
+ * $CREDENTIALS_DIRECTORY/prp-refresh-token. @timeout_usec: from a request to the end of its answer. */
+RelayRefresher *relay_refresher_new (const char *url, const char *ca_file, const char *client_id, const char *token_file,
+                                     guint64 timeout_usec);
 /* A request under way is finished nevertheless: what it asked for cannot be asked for twice if the server replaces the refresh
  * token, so the new one is still stored. Its callback is not called. */
 void relay_refresher_free (RelayRefresher *refresher);

@@ -329,7 +329,7 @@ relay_tokens_new (const RelayTokenOptions *options, RelayTokensChanged changed, 
     tokens->token_watch = relay_file_watch_new (options->token_file, on_token_file_changed, tokens);
   if (options->refresh_url != NULL) {
     tokens->refresher = relay_refresher_new (options->refresh_url, options->ca_file, options->client_id,
-                                             options->refresh_token_file);
+                                             options->refresh_token_file, RELAY_TOKEN_REFRESH_TIMEOUT_USEC);
     if (options->refresh_token_file != NULL)
       tokens->refresh_watch = relay_file_watch_new (options->refresh_token_file, on_refresh_file_changed, tokens);
   }
