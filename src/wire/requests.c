@@ -19,9 +19,9 @@
  *     well, but for fresh wants: whoever asks is told the server's word. That costs about 2·⌈log₂ n⌉ requests, where
  *     asking all parts at once would cost n.
  *
- * Room appears when channels are unsubscribed: as many of those in `full` are asked again, who waits longest
- * first. A refusal that is older than an unsubscribe (it was asked before that was sent) proves nothing, and is
- * asked again.
+ * Room appears when channels are unsubscribed: as many of those in `full` are asked again, who waits longest first.
+ * Where one of them turns out to need no room (it is rejected, or wanted no more), the next one is asked instead. A
+ * refusal that is older than an unsubscribe (it was asked before that was sent) proves nothing, and is asked again.
  *
  * Who is asked next goes round among fresh wants, old ones (a new connection, room) and parts, so that no one of
  * them keeps the others waiting: neither callers that come and go, nor a batch full of bad names.
@@ -106,22 +106,27 @@ take_piece (RelaySubscriptions *self)
   return NULL;
 }
 
-/* Ends the piece: its channels, in no queue, for whoever decides on them. Those that nobody wants are dropped: the
- * server has refused the request, so that it has none of them. */
+/* Ends the piece: its channels, in no queue, for whoever decides on them. What nobody wants is not among them. If it is
+ * not @sure that the server has none of them (it may have refused some, and be about to confirm the others), it is
+ * unsubscribed. */
 static GPtrArray *
-piece_dissolve (RelaySubscriptions *self, Piece *piece)
+piece_dissolve (RelaySubscriptions *self, Piece *piece, gboolean sure)
 {
   GPtrArray *channels = g_ptr_array_sized_new (piece->channels.length);
 
   for (guint n = piece->channels.length; n > 0; n--) {
     Channel *channel = piece->channels.head->data;
 
-    if (!channel_is_wanted (channel)) {
+    if (channel_is_wanted (channel)) {
+      relay_subscriptions_move (self, channel, PHASE_IDLE, NULL, NULL);
+      channel->is_asked = !sure;
+      g_ptr_array_add (channels, channel);
+    } else if (sure) {
       relay_subscriptions_remove (self, channel);
-      continue;
+      relay_subscriptions_use_room (self, 1);
+    } else {
+      relay_subscriptions_move (self, channel, PHASE_LATE, &self->leaving, NULL);
     }
-    relay_subscriptions_move (self, channel, PHASE_IDLE, NULL, NULL);
-    g_ptr_array_add (channels, channel);
   }
   return channels;
 }
@@ -185,9 +190,8 @@ send_subscribe (RelaySubscriptions *self, Piece *piece, gint64 now_usec)
   return request;
 }
 
-/* There may be room for @n channels more at the server. */
-static void
-use_room (RelaySubscriptions *self, guint n)
+void
+relay_subscriptions_use_room (RelaySubscriptions *self, guint n)
 {
   for (; n > 0 && self->full.length > 0; n--)
     relay_subscriptions_move (self, self->full.head->data, PHASE_QUEUED, &self->again, NULL);
@@ -207,7 +211,7 @@ send_unsubscribe (RelaySubscriptions *self)
     relay_subscriptions_remove (self, channel);
   }
   self->n_unsubscribed += n;
-  use_room (self, n);
+  relay_subscriptions_use_room (self, n);
 
   self->next_unsubscribe = (self->next_unsubscribe + 1) % REMEMBERED_UNSUBSCRIBES;
   g_strfreev (remembered->names);
@@ -313,8 +317,10 @@ reject (RelaySubscriptions *self, GPtrArray *channels, char *code, char *message
     Channel *channel = channels->pdata[i];
 
     relay_subscriptions_move (self, channel, PHASE_REJECTED, NULL, NULL);
-    relay_subscriptions_set_state (self, channel, RELAY_CHANNEL_REJECTED, code, message, 0, RELAY_CHANNEL_ANSWERED);
+    relay_subscriptions_set_state (self, channel, RELAY_CHANNEL_REJECTED, code, message, 0,
+                                   RELAY_CHANNEL_ANSWERED);
   }
+  relay_subscriptions_use_room (self, channels->len);
 }
 
 /* A piece of more than one channel was refused, and one of them may be @named as the culprit: asks the two parts. */
@@ -323,7 +329,7 @@ split (RelaySubscriptions *self, Piece *piece, Channel *named)
 {
   guint64 order = piece->order;
   gboolean is_named_wanted = named != NULL && channel_is_wanted (named);
-  g_autoptr (GPtrArray) channels = piece_dissolve (self, piece);
+  g_autoptr (GPtrArray) channels = piece_dissolve (self, piece, FALSE);
   guint middle = channels->len / 2;
   guint index;
 
@@ -345,6 +351,7 @@ static void
 hold_back (RelaySubscriptions *self, Channel *channel, char *code, char *message)
 {
   relay_subscriptions_move (self, channel, PHASE_FULL, &self->full, NULL);
+  channel->is_asked = FALSE;
   relay_subscriptions_set_state (self, channel, RELAY_CHANNEL_PENDING, code, message, 0, RELAY_CHANNEL_ANSWERED);
 }
 
@@ -355,7 +362,7 @@ refuse_for_limit (RelaySubscriptions *self, Piece *piece, char *code, char *mess
   guint n_unanswered = piece->channels.length;
   guint64 order = piece->order;
   gboolean is_outdated = piece->n_unsubscribed != self->n_unsubscribed;
-  g_autoptr (GPtrArray) channels = piece_dissolve (self, piece);
+  g_autoptr (GPtrArray) channels = piece_dissolve (self, piece, n_unanswered == 1);
   guint middle = channels->len / 2;
 
   if (n_unanswered > 1 || is_outdated) {
@@ -400,10 +407,16 @@ repeat_unsubscribe (RelaySubscriptions *self, guint64 number)
 
     if (unsubscribe->names == NULL || unsubscribe->number != number)
       continue;
-    for (char **name = unsubscribe->names; *name != NULL; name++)
-      /* One that is in the table again is wanted again: its subscribe says all. */
-      if (!g_hash_table_contains (self->channels, *name))
-        relay_subscriptions_move (self, relay_subscriptions_add (self, *name), PHASE_LATE, &self->leaving, NULL);
+    for (char **name = unsubscribe->names; *name != NULL; name++) {
+      Channel *channel = g_hash_table_lookup (self->channels, *name);
+
+      if (channel == NULL) {
+        channel = relay_subscriptions_add (self, *name);
+        relay_subscriptions_move (self, channel, PHASE_LATE, &self->leaving, NULL);
+      }
+      /* Where it is wanted again, its subscribe says all, unless it is never sent. */
+      channel->is_asked = TRUE;
+    }
     g_clear_pointer (&unsubscribe->names, g_strfreev);
   }
 }
@@ -431,16 +444,16 @@ piece_refused (RelaySubscriptions *self, Piece *piece, RelayError error, char *c
     refuse_for_limit (self, piece, code, message);
     return;
   case RELAY_ERROR_RATE_LIMITED:
-    channels = piece_dissolve (self, piece);
+    channels = piece_dissolve (self, piece, TRUE);
     queue_piece (self, channels, 0, channels->len, order, FALSE);
     return;
   case RELAY_ERROR_AUTH_FAILED:
   case RELAY_ERROR_TOKEN_EXPIRED:
     /* Idle until the next connection. */
-    channels = piece_dissolve (self, piece);
+    channels = piece_dissolve (self, piece, TRUE);
     return;
   case RELAY_ERROR_INVALID_ACTION:
-    channels = piece_dissolve (self, piece);
+    channels = piece_dissolve (self, piece, TRUE);
     reject (self, channels, code, message);
     return;
   default:
@@ -448,7 +461,7 @@ piece_refused (RelaySubscriptions *self, Piece *piece, RelayError error, char *c
       split (self, piece, find_named (piece, message));
       return;
     }
-    channels = piece_dissolve (self, piece);
+    channels = piece_dissolve (self, piece, TRUE);
     reject (self, channels, code, message);
     return;
   }

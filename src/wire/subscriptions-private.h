@@ -36,7 +36,7 @@ typedef struct {
   RelayChannel public; /* first: watchers and callers see this. Strings are GRefStrings. */
   guint refs;          /* the table's and each announcement's */
   Phase phase;
-  gboolean is_asked;   /* a subscribe of it was sent on this connection: a confirmation can be meant for it */
+  gboolean is_asked;   /* the server may have it, or be about to: it was asked for it on this connection */
   GQueue *queue;       /* where `link` stands, or NULL */
   Piece *piece;        /* whose queue that is, or NULL */
   GList link;
@@ -99,6 +99,9 @@ void relay_subscriptions_remove (RelaySubscriptions *self, Channel *channel);
 /* Takes the channel out of the queue that it stands in, and puts it into @queue (of @piece; either may be NULL).
  * The piece that it leaves empty is freed. */
 void relay_subscriptions_move (RelaySubscriptions *self, Channel *channel, Phase phase, GQueue *queue, Piece *piece);
+
+/* There may be room for @n channels more at the server: as many that wait for it are asked again. */
+void relay_subscriptions_use_room (RelaySubscriptions *self, guint n);
 
 /* The one setter of what is shown of a channel's state. @code, @message: GRefStrings, or NULL for none. @change:
  * what is announced in any case. */

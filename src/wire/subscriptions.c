@@ -200,15 +200,36 @@ channel_want (RelaySubscriptions *self, Channel *channel)
   }
 }
 
-/* Nobody wants it any more. What was asked is answered first. */
+/* Nobody wants it any more. */
 static void
 channel_unwant (RelaySubscriptions *self, Channel *channel)
 {
   self->n_wanted--;
-  if (channel->phase == PHASE_ON || channel->phase == PHASE_LATE)
+  switch (channel->phase) {
+  case PHASE_ASKED:
+    /* The answer comes first. */
+    return;
+  case PHASE_ON:
+  case PHASE_LATE:
     relay_subscriptions_move (self, channel, channel->phase, &self->leaving, NULL);
-  else if (channel->phase != PHASE_ASKED)
+    return;
+  case PHASE_QUEUED:
+    /* To be asked again, after its request was refused: the server may have it for all that, and have yet to say so. */
+    if (channel->is_asked) {
+      relay_subscriptions_move (self, channel, PHASE_LATE, &self->leaving, NULL);
+      return;
+    }
     relay_subscriptions_remove (self, channel);
+    relay_subscriptions_use_room (self, 1);
+    return;
+  case PHASE_IDLE:
+  case PHASE_REJECTED:
+  case PHASE_FULL:
+    relay_subscriptions_remove (self, channel);
+    return;
+  default:
+    g_assert_not_reached ();
+  }
 }
 
 /* ---- the connection ---- */

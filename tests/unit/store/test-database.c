@@ -239,22 +239,29 @@ forbidden_part (StoreFixture *f)
 }
 
 static void
-test_read_only (StoreFixture *f, gconstpointer data)
+set_modes (StoreFixture *f, mode_t top, mode_t directory, mode_t file)
 {
   g_autofree char *state = g_path_get_dirname (f->directory);
+
+  g_assert_cmpint (chmod (f->top, top), ==, 0);
+  g_assert_cmpint (chmod (state, top), ==, 0);
+  g_assert_cmpint (chmod (f->directory, 0700), ==, 0);
+  g_assert_cmpint (chmod (f->path, file), ==, 0);
+  g_assert_cmpint (chmod (f->directory, directory), ==, 0);
+}
+
+static void
+test_read_only (StoreFixture *f, gconstpointer data)
+{
   RelayStore *store;
 
   fixture_make_store (f);
-  g_assert_cmpint (chmod (f->top, 0755), ==, 0);
-  g_assert_cmpint (chmod (state, 0755), ==, 0);
-  g_assert_cmpint (chmod (f->directory, 0555), ==, 0);
-  g_assert_cmpint (chmod (f->path, 0444), ==, 0);
+  set_modes (f, 0755, 0555, 0444);
   fixture_in_child (f, read_only_part);
-  g_assert_cmpint (chmod (f->directory, 0), ==, 0);
+  set_modes (f, 0755, 0, 0444);
   fixture_in_child (f, forbidden_part);
 
-  g_assert_cmpint (chmod (f->directory, 0700), ==, 0);
-  g_assert_cmpint (chmod (f->path, 0600), ==, 0);
+  set_modes (f, 0700, 0700, 0600);
   store = fixture_open_good (f);
   fixture_expect_durable (store, "a:1 b:2");
   g_assert_cmpuint (relay_store_next_sequence (store), ==, 2);
