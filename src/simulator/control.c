@@ -508,7 +508,7 @@ static const Command commands[] = {
   { "emit", "POST", "connection fragments", "Send the body as it is to all connections, whatever they subscribed", handle_emit },
   { "error", "POST", "connection code message", "Send an error message (default SERVER_ERROR)", handle_error },
   { "pause", "POST", "", "Pause the stream of events", handle_pause },
-  { "resume", "POST", "", "Resume it", handle_resume },
+  { "resume", "POST", "", "Resume the stream of events", handle_resume },
   { "rate", "POST", "per-sec", "Set the events per second of the stream", handle_rate },
   { "limits", "POST", "max-channels max-actions-per-sec heartbeat",
     "Set limits of a connection, and the seconds between heartbeats (0: none)", handle_limits },
