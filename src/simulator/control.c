@@ -578,11 +578,9 @@ read_json (Request *request)
   RelayJsonReader reader = { 0 };
   g_autoptr (GError) error = NULL;
 
-  if (!relay_json_reader_read (&reader, request->body, request->length, &error)) {
+  if (!relay_json_reader_read (&reader, request->body, request->length, &error))
     fail (request, 400, "The body is not JSON: %s", error->message);
-    return;
-  }
-  for (guint key = 1; key < reader.tape[0].next; key = reader.tape[key + 1].next) {
+  for (guint key = 1; error == NULL && key < reader.tape[0].next; key = reader.tape[key + 1].next) {
     const RelayJsonToken *value = &reader.tape[key + 1];
     g_autofree char *name = relay_json_reader_dup_string (&reader, key);
     g_autofree char *text = value->type == RELAY_JSON_STRING

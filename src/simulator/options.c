@@ -51,7 +51,8 @@ check (const Raw *raw, SimOptions *options, GError **error)
     return refuse (error, "--port", _("a port is a number from 0 to 65535"));
   options->port = (guint16) raw->port;
 
-  options->address = g_inet_address_new_from_string (g_strcmp0 (raw->listen, "localhost") == 0 ? DEFAULT_ADDRESS : raw->listen);
+  options->address = g_inet_address_new_from_string (
+      raw->listen == NULL || g_str_equal (raw->listen, "localhost") ? DEFAULT_ADDRESS : raw->listen);
   if (options->address == NULL || !g_inet_address_get_is_loopback (options->address))
     return refuse (error, "--listen", _("only a loopback address is possible, such as 127.0.0.1 or ::1"));
 
@@ -147,7 +148,6 @@ sim_options_parse (char **arguments, GError **error)
     .max_channels = DEFAULT_MAX_CHANNELS,
     .max_actions_per_sec = DEFAULT_MAX_ACTIONS_PER_SEC,
     .seed = -1,
-    .listen = g_strdup (DEFAULT_ADDRESS),
   };
   gboolean ok = parse (&raw, options, arguments, error);
 

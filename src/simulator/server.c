@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "simulator/server.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 #include <libsoup/soup.h>
@@ -17,22 +19,31 @@
  * Bodies: libsoup would collect a request's body without an end. Each message is told on its start not to, and the
  * chunks are collected here, up to a limit by path; what is beyond is read and thrown away, and answered with 413.
  *
+ * Connections are accepted here and handed to libsoup, for three reasons: libsoup 3.2 never lets go of a socket that it
+ * has accepted itself; they are counted; and the socket is needed when the connection is stolen, while libsoup only
+ * knows it of connections of its own. It travels as data of the remote address, the one object of ours that a
+ * SoupServerMessage hands back.
+ *
  * The control has no password. What keeps others out is that it is on a loopback address, and what keeps web pages of
  * the user's own browser out is check_browser().
  */
 
 #define MAX_FORM_BYTES (64 * 1024)
 #define STATUS_UPGRADE_REQUIRED 426 /* RFC 9110 §15.5.22; libsoup has no name for it */
+#define MAX_CONNECTIONS 256    /* at a time, of whatever kind; SIM_HUB_MAX_SESSIONS of them can be WebSockets */
+#define HTTP_TIMEOUT_SEC 60    /* for the next byte of a request, or for the next request */
 #define MAX_STALLED 64 /* handshakes kept without an answer; more are let in */
 
 struct SimServer {
   SoupServer *soup;
+  GSocketService *service;
+  GTlsCertificate *certificate; /* NULL without TLS */
+  guint *n_connections;         /* shared with the sockets, which may outlive the server */
   SimHub *hub;
   SimGate gate;
   SimControl *control;
   GInetAddress *address;
   guint16 port;
-  gboolean is_tls;
   guint n_stalled;
 };
 
@@ -50,6 +61,7 @@ body_free (Body *body)
 }
 
 static G_DEFINE_QUARK (sim-server-body, body)
+static G_DEFINE_QUARK (sim-server-socket, socket)
 
 static void
 set_json (SoupServerMessage *message, guint status, const char *json)
@@ -220,9 +232,11 @@ static void
 on_upgraded (SoupServerMessage *message, gpointer user_data)
 {
   const Newcomer *newcomer = user_data;
-  g_autoptr (GSocket) socket = g_object_ref (soup_server_message_get_socket (message));
+  GSocketAddress *remote = soup_server_message_get_remote_address (message);
+  g_autoptr (GSocket) socket = g_object_ref (g_object_get_qdata (G_OBJECT (remote), socket_quark ()));
   g_autoptr (GIOStream) stream = soup_server_message_steal_connection (message);
 
+  g_socket_set_timeout (socket, 0);
   if (sim_hub_has_room (newcomer->server->hub)) /* several may have been on their way at once */
     sim_hub_adopt (newcomer->server->hub, stream, socket, newcomer->token_expires_usec);
 }
@@ -394,20 +408,62 @@ on_index (SoupServer *soup, SoupServerMessage *message, const char *path, GHashT
   set_text (message, SOUP_STATUS_OK, text);
 }
 
+static void
+on_connection_gone (gpointer user_data, GObject *socket)
+{
+  guint *n_connections = user_data;
+
+  (*n_connections)--;
+  g_rc_box_release (n_connections);
+}
+
+static gboolean
+on_incoming (GSocketService *service, GSocketConnection *connection, GObject *source, gpointer user_data)
+{
+  SimServer *server = user_data;
+  GSocket *socket = g_socket_connection_get_socket (connection);
+  g_autoptr (GSocketAddress) local = g_socket_connection_get_local_address (connection, NULL);
+  g_autoptr (GSocketAddress) remote = g_socket_connection_get_remote_address (connection, NULL);
+  g_autoptr (GIOStream) stream = g_object_ref (G_IO_STREAM (connection));
+  g_autoptr (GError) error = NULL;
+
+  (*server->n_connections)++;
+  g_object_weak_ref (G_OBJECT (socket), on_connection_gone, g_rc_box_acquire (server->n_connections));
+  if (*server->n_connections > MAX_CONNECTIONS || local == NULL || remote == NULL)
+    return TRUE; /* nobody holds it: it closes */
+
+  g_socket_set_timeout (socket, HTTP_TIMEOUT_SEC);
+  g_socket_set_option (socket, IPPROTO_TCP, TCP_NODELAY, TRUE, NULL);
+  g_object_set_qdata_full (G_OBJECT (remote), socket_quark (), g_object_ref (socket), g_object_unref);
+  if (server->certificate != NULL) {
+    GIOStream *tls = g_tls_server_connection_new (stream, server->certificate, &error);
+
+    if (tls != NULL)
+      g_set_object (&stream, tls);
+    g_clear_object (&tls);
+  }
+  if (error != NULL || !soup_server_accept_iostream (server->soup, stream, local, remote, &error))
+    relay_warning ("connection not accepted: %s", error->message);
+  return TRUE;
+}
+
 SimServer *
 sim_server_new (SimHub *hub, GTlsCertificate *certificate, SimTokenSink sink, gpointer user_data)
 {
   SimServer *server = g_new0 (SimServer, 1);
 
   server->hub = hub;
-  server->is_tls = certificate != NULL;
+  server->certificate = certificate != NULL ? g_object_ref (certificate) : NULL;
+  server->n_connections = g_rc_box_new0 (guint);
   server->control = sim_control_new (hub, &server->gate, sink, user_data);
-  server->soup = soup_server_new ("tls-certificate", certificate, "server-header", "prp-simulator/" VERSION, NULL);
+  server->soup = soup_server_new ("server-header", "prp-simulator/" VERSION, NULL);
   g_signal_connect (server->soup, "request-started", G_CALLBACK (on_request_started), NULL);
   soup_server_add_handler (server->soup, NULL, on_index, server, NULL);
   soup_server_add_handler (server->soup, SIM_WEBSOCKET_PATH, on_websocket, server, NULL);
   soup_server_add_handler (server->soup, SIM_TOKEN_PATH, on_token, server, NULL);
   soup_server_add_handler (server->soup, SIM_CONTROL_PATH, on_control, server, NULL);
+  server->service = g_socket_service_new ();
+  g_signal_connect (server->service, "incoming", G_CALLBACK (on_incoming), server);
   return server;
 }
 
@@ -416,8 +472,11 @@ sim_server_free (SimServer *server)
 {
   if (server == NULL)
     return;
-  soup_server_disconnect (server->soup);
+  sim_server_stop (server);
+  g_object_unref (server->service);
   g_object_unref (server->soup);
+  g_clear_object (&server->certificate);
+  g_rc_box_release (server->n_connections);
   sim_control_free (server->control);
   sim_gate_clear (&server->gate);
   g_clear_object (&server->address);
@@ -427,9 +486,8 @@ sim_server_free (SimServer *server)
 gboolean
 sim_server_listen (SimServer *server, GInetAddress *address, guint16 port, GError **error)
 {
-  g_autoptr (GSocketAddress) socket_address = g_inet_socket_address_new (address, port);
-  GSList *listeners;
-  g_autoptr (GSocketAddress) local = NULL;
+  g_autoptr (GSocketAddress) wanted = g_inet_socket_address_new (address, port);
+  g_autoptr (GSocketAddress) got = NULL;
 
   if (!g_inet_address_get_is_loopback (address)) {
     g_autofree char *text = g_inet_address_to_string (address);
@@ -437,15 +495,10 @@ sim_server_listen (SimServer *server, GInetAddress *address, guint16 port, GErro
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s is not a loopback address", text);
     return FALSE;
   }
-  if (!soup_server_listen (server->soup, socket_address, server->is_tls ? SOUP_SERVER_LISTEN_HTTPS : 0, error))
+  if (!g_socket_listener_add_address (G_SOCKET_LISTENER (server->service), wanted, G_SOCKET_TYPE_STREAM,
+                                      G_SOCKET_PROTOCOL_TCP, NULL, &got, error))
     return FALSE;
-
-  listeners = soup_server_get_listeners (server->soup);
-  local = g_socket_get_local_address (listeners->data, error);
-  g_slist_free (listeners);
-  if (local == NULL)
-    return FALSE;
-  server->port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (local));
+  server->port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (got));
   g_set_object (&server->address, address);
   return TRUE;
 }
@@ -456,7 +509,7 @@ sim_server_format_url (SimServer *server, const char *scheme, const char *path)
   g_autofree char *host = g_inet_address_to_string (server->address);
   gboolean is_v6 = g_inet_address_get_family (server->address) == G_SOCKET_FAMILY_IPV6;
 
-  return g_strdup_printf ("%s%s://%s%s%s:%u%s", scheme, server->is_tls ? "s" : "", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
+  return g_strdup_printf ("%s%s://%s%s%s:%u%s", scheme, server->certificate != NULL ? "s" : "", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
                           server->port, path);
 }
 
@@ -469,5 +522,7 @@ sim_server_get_port (SimServer *server)
 void
 sim_server_stop (SimServer *server)
 {
+  g_socket_service_stop (server->service);
+  g_socket_listener_close (G_SOCKET_LISTENER (server->service));
   soup_server_disconnect (server->soup);
 }
