@@ -340,10 +340,12 @@ static void
 take_command (Loader *loader, const Key *key, const char *value, char ***field)
 {
   g_auto (GStrv) argv = NULL;
+  g_autoptr (GError) error = NULL;
+  gboolean parsed = g_shell_parse_argv (value, NULL, &argv, &error);
 
-  if (!g_shell_parse_argv (value, NULL, &argv, NULL))
+  if (!parsed && !g_error_matches (error, G_SHELL_ERROR, G_SHELL_ERROR_EMPTY_STRING))
     add_value_fault (loader, key, value, _("a quotation mark or a backslash has no counterpart"));
-  else if (*argv[0] == '\0')
+  else if (!parsed || *argv[0] == '\0')
     add_value_fault (loader, key, value, _("this names no program"));
   else {
     if (g_str_has_prefix (argv[0], "~/")) {
