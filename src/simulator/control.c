@@ -10,8 +10,8 @@
 
 /*
  * One table has every command with its method, its parameters, its help and its function; GET /control and the
- * refusal of unknown parameters come from it. A command reads its parameters with the get_ functions, which note the
- * first problem and return something harmless, then checks once whether there was one, then acts.
+ * refusal of unknown parameters come from it. A command reads its parameters with the get_ functions, which note
+ * the first problem and return something harmless, then checks once whether there was one, then acts.
  */
 
 #define MAX_COUNT 10000000
@@ -121,7 +121,8 @@ static void
 act (Request *request, SimSessionFunc func, gpointer user_data)
 {
   if (request->problem == NULL)
-    reply_int (request, "connections", sim_hub_for_each (request->control->hub, request->connection, func, user_data));
+    reply_int (request, "connections",
+               sim_hub_for_each (request->control->hub, request->connection, func, user_data));
 }
 
 typedef struct {
@@ -165,8 +166,9 @@ handle_close (Request *request)
                           .text = get_string (request, "reason", "") };
 
   if (arguments.number != SIM_CLOSE_NO_STATUS && !sim_close_code_is_valid (arguments.number))
-    fail (request, 400, "code has to be one that a close frame may carry (1000 to 4999 but for 1004, 1006 and 1015 to "
-                        "2999), or 1005 for a close frame without one");
+    fail (request, 400,
+          "code has to be one that a close frame may carry (1000 to 4999 but for 1004, 1006 and 1015 to "
+          "2999), or 1005 for a close frame without one");
   if (strlen (arguments.text) > SIM_FRAME_MAX_CONTROL_BYTES - 2 || !g_utf8_validate (arguments.text, -1, NULL))
     fail (request, 400, "reason has to be UTF-8 of at most %d bytes", SIM_FRAME_MAX_CONTROL_BYTES - 2);
   act (request, close_session, &arguments);
@@ -389,8 +391,9 @@ static void
 handle_error (Request *request)
 {
   g_autofree char *id = sim_ids_next (sim_hub_get_ids (request->control->hub), "msg");
-  g_autofree char *text = sim_message_format_error (id, g_get_real_time (), get_string (request, "code", "SERVER_ERROR"),
-                                                    get_string (request, "message", "Sent on demand"), NULL, NULL);
+  g_autofree char *text =
+      sim_message_format_error (id, g_get_real_time (), get_string (request, "code", "SERVER_ERROR"),
+                                get_string (request, "message", "Sent on demand"), NULL, NULL);
   Arguments arguments = { .text = text };
 
   act (request, send_text, &arguments);
@@ -434,8 +437,9 @@ handle_limits (Request *request)
 
   wanted.max_channels = get_uint (request, "max-channels", wanted.max_channels, 0, MAX_COUNT);
   wanted.max_actions_per_sec = get_uint (request, "max-actions-per-sec", wanted.max_actions_per_sec, 0, MAX_COUNT);
-  wanted.heartbeat_usec = (guint64) (get_number (request, "heartbeat", (double) wanted.heartbeat_usec / G_USEC_PER_SEC, 86400) *
-                                     G_USEC_PER_SEC);
+  wanted.heartbeat_usec =
+      (guint64) (get_number (request, "heartbeat", (double) wanted.heartbeat_usec / G_USEC_PER_SEC, 86400) *
+                 G_USEC_PER_SEC);
   if (request->problem != NULL)
     return;
   *limits = wanted;
@@ -483,29 +487,39 @@ static void handle_help (Request *request);
 static const Command commands[] = {
   { "", "GET", "", "This list", handle_help },
   { "state", "GET", "", "Projects, agents and PRPs of the simulated world, with their channels", handle_state },
-  { "stats", "GET", "", "Connections with their subscriptions and counters, handshakes, renewals, events", handle_stats },
-  { "messages", "GET", "", "The last 1,000 messages of clients, the oldest first; none with a token", handle_messages },
-  { "drop", "POST", "connection reset", "Cut the connection without a close frame (reset=yes: by a TCP reset)", handle_drop },
-  { "close", "POST", "connection code reason", "Close the connection with code (default 1000) and reason", handle_close },
+  { "stats", "GET", "", "Connections with their subscriptions and counters, handshakes, renewals, events",
+    handle_stats },
+  { "messages", "GET", "", "The last 1,000 messages of clients, the oldest first; none with a token",
+    handle_messages },
+  { "drop", "POST", "connection reset", "Cut the connection without a close frame (reset=yes: by a TCP reset)",
+    handle_drop },
+  { "close", "POST", "connection code reason", "Close the connection with code (default 1000) and reason",
+    handle_close },
   { "half-open", "POST", "connection",
     "Neither read nor write any more on present connections, and keep them open", handle_half_open },
   { "silence", "POST", "connection seconds",
     "Read but say nothing on present connections, for seconds (default 0: for good)", handle_silence },
   { "refuse", "POST", "status count retry-after location",
-    "Refuse the next count handshakes (default 1; 0: until status=0) with an HTTP status (default 503)", handle_refuse },
-  { "refuse-token", "POST", "status count retry-after location", "The same for the token endpoint", handle_refuse_token },
+    "Refuse the next count handshakes (default 1; 0: until status=0) with an HTTP status (default 503)",
+    handle_refuse },
+  { "refuse-token", "POST", "status count retry-after location", "The same for the token endpoint",
+    handle_refuse_token },
   { "stall", "POST", "count", "Never answer the next count handshakes (default 1)", handle_stall },
-  { "expire-token", "POST", "", "Expire all access tokens: token_expired is sent, 10 s later the connection closed",
-    handle_expire_token },
-  { "revoke-token", "POST", "", "Revoke all access tokens: the next action is answered with AUTH_FAILED", handle_revoke_token },
-  { "new-token", "POST", "", "Make an access token: written to --token-file, else printed by the simulator", handle_new_token },
-  { "garbage", "POST", "connection kind fragments", "Send what no server should (kinds below), in fragments (default 1)",
-    handle_garbage },
+  { "expire-token", "POST", "",
+    "Expire all access tokens: token_expired is sent, 10 s later the connection closed", handle_expire_token },
+  { "revoke-token", "POST", "", "Revoke all access tokens: the next action is answered with AUTH_FAILED",
+    handle_revoke_token },
+  { "new-token", "POST", "", "Make an access token: written to --token-file, else printed by the simulator",
+    handle_new_token },
+  { "garbage", "POST", "connection kind fragments",
+    "Send what no server should (kinds below), in fragments (default 1)", handle_garbage },
   { "burst", "POST", "count rate",
-    "Let count events happen (default 1000) at rate per second (default 0: as fast as clients read)", handle_burst },
+    "Let count events happen (default 1000) at rate per second (default 0: as fast as clients read)",
+    handle_burst },
   { "duplicate", "POST", "connection count", "Send each connection its last event again, count times (default 1)",
     handle_duplicate },
-  { "emit", "POST", "connection fragments", "Send the body as it is to all connections, whatever they subscribed", handle_emit },
+  { "emit", "POST", "connection fragments", "Send the body as it is to all connections, whatever they subscribed",
+    handle_emit },
   { "error", "POST", "connection code message", "Send an error message (default SERVER_ERROR)", handle_error },
   { "pause", "POST", "", "Pause the stream of events", handle_pause },
   { "resume", "POST", "", "Resume the stream of events", handle_resume },
@@ -630,8 +644,8 @@ read_parameters (Request *request, const Command *command, GHashTable *query)
   g_hash_table_iter_init (&iter, request->parameters);
   while (g_hash_table_iter_next (&iter, &name, NULL))
     if (!g_strv_contains ((const char *const *) known, name))
-      fail (request, 400, "There is no parameter %s%s%s%s", (const char *) name, *known != NULL ? " (there are: " : "",
-            command->parameters, *known != NULL ? ")" : "");
+      fail (request, 400, "There is no parameter %s%s%s%s", (const char *) name,
+            *known != NULL ? " (there are: " : "", command->parameters, *known != NULL ? ")" : "");
 
   request->connection = get_string (request, "connection", NULL);
   if (request->connection != NULL && !sim_hub_has_session (request->control->hub, request->connection))
@@ -652,7 +666,8 @@ format_problem (const char *problem)
 }
 
 static guint
-run (SimControl *control, const Command *command, GHashTable *query, const char *body, gsize length, char **ret_json)
+run (SimControl *control, const Command *command, GHashTable *query, const char *body, gsize length,
+     char **ret_json)
 {
   g_autoptr (GHashTable) parameters = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
   g_autoptr (JsonBuilder) reply = json_builder_begin_object (json_builder_new ());
@@ -682,8 +697,8 @@ run (SimControl *control, const Command *command, GHashTable *query, const char 
 }
 
 guint
-sim_control_handle (SimControl *control, const char *method, const char *command, GHashTable *query, const char *body,
-                    gsize length, char **ret_json, const char **ret_allow)
+sim_control_handle (SimControl *control, const char *method, const char *command, GHashTable *query,
+                    const char *body, gsize length, char **ret_json, const char **ret_allow)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (commands); i++)
     if (g_str_equal (commands[i].name, command)) {

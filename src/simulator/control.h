@@ -23,7 +23,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (SimControl, sim_control_free)
 /* The longest body that @command takes. */
 gsize sim_control_get_max_body (const char *command);
 
-/* @command: what stands behind "/control/", "" for the list of commands. @query: char * → char *, or NULL. @body ends in
- * NUL, which @length does not count. Returns the HTTP status; *ret_json is the reply; *ret_allow the right method with 405. */
-guint sim_control_handle (SimControl *control, const char *method, const char *command, GHashTable *query, const char *body,
-                          gsize length, char **ret_json, const char **ret_allow);
+/* @command: what stands behind "/control/", "" for the list of commands. @query: char * → char *, or NULL. @body
+ * ends in NUL, which @length does not count. Returns the HTTP status; *ret_json is the reply; *ret_allow the right
+ * method with 405. */
+guint sim_control_handle (SimControl *control, const char *method, const char *command, GHashTable *query,
+                          const char *body, gsize length, char **ret_json, const char **ret_allow);

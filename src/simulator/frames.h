@@ -40,12 +40,14 @@ gboolean sim_close_code_is_valid (guint code);
 void sim_frame_append (GByteArray *out, gboolean final, SimOpcode opcode, const void *payload, gsize length);
 
 /* Appends one message in @n_fragments frames of about the same size (at most one for each byte, at least one). */
-void sim_frame_append_message (GByteArray *out, SimOpcode opcode, const void *payload, gsize length, guint n_fragments);
+void sim_frame_append_message (GByteArray *out, SimOpcode opcode, const void *payload, gsize length,
+                               guint n_fragments);
 
 /* Appends a frame that is masked, which no server may send (RFC 6455 §5.1). */
 void sim_frame_append_masked (GByteArray *out, SimOpcode opcode, const void *payload, gsize length);
 
-/* Appends a close frame; @reason may be NULL and is cut to fit, at the end of a character. SIM_CLOSE_NO_STATUS: empty. */
+/* Appends a close frame; @reason may be NULL and is cut to fit, at the end of a character. SIM_CLOSE_NO_STATUS:
+ * empty. */
 void sim_frame_append_close (GByteArray *out, guint code, const char *reason);
 
 /* Takes a close frame's payload apart. Returns FALSE if it breaks RFC 6455 (then *ret_code is what to answer). */
@@ -56,7 +58,7 @@ typedef struct SimFrameReader SimFrameReader;
 typedef enum {
   SIM_FRAME_NEED_MORE, /* no whole message is there yet */
   SIM_FRAME_MESSAGE,   /* a whole message, or a control frame */
-  SIM_FRAME_BROKEN,    /* the client broke the protocol: close with *ret_close_code; the reader is of no more use */
+  SIM_FRAME_BROKEN,    /* the client broke the protocol: close with *ret_close_code; the reader is done */
 } SimFrameResult;
 
 /* @max_message_bytes: of one message, however fragmented; more is SIM_CLOSE_TOO_BIG before it is stored. */

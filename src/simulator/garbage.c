@@ -6,16 +6,29 @@
 #include "simulator/message.h"
 
 /*
- * All but the last two kinds are well-formed WebSocket frames: what is wrong is inside. Each is made of an event that
- * would be good without it, so a client that lets it pass shows that by the event "Garbage: KIND".
+ * All but the last two kinds are well-formed WebSocket frames: what is wrong is inside. Each is made of an event
+ * that would be good without it, so a client that lets it pass shows that by the event "Garbage: KIND".
  */
 
 #define DEEP_LEVELS 100000
 #define BIG_BYTES (3 * 1024 * 1024)
 
 /* In the order of the table. */
-enum { NOT_JSON, TRUNCATED, BINARY, SECOND_DOCUMENT, COMMENTS, DEEP, BIG, BAD_UTF8, LONE_SURROGATE, NUL, BIG_NUMBER, MASKED,
-       HALF_FRAME };
+enum {
+  NOT_JSON,
+  TRUNCATED,
+  BINARY,
+  SECOND_DOCUMENT,
+  COMMENTS,
+  DEEP,
+  BIG,
+  BAD_UTF8,
+  LONE_SURROGATE,
+  NUL,
+  BIG_NUMBER,
+  MASKED,
+  HALF_FRAME
+};
 
 static const SimGarbageKind kinds[] = {
   [NOT_JSON] = { "not-json", "text that is not JSON" },
@@ -136,8 +149,8 @@ sim_garbage_append (GByteArray *out, const char *kind, const char *id, gint64 re
   if (index == MASKED)
     sim_frame_append_masked (out, SIM_OPCODE_TEXT, payload->data, payload->len);
   else
-    sim_frame_append_message (out, index == BINARY ? SIM_OPCODE_BINARY : SIM_OPCODE_TEXT, payload->data, payload->len,
-                              n_fragments);
+    sim_frame_append_message (out, index == BINARY ? SIM_OPCODE_BINARY : SIM_OPCODE_TEXT, payload->data,
+                              payload->len, n_fragments);
   if (index == HALF_FRAME)
     g_byte_array_set_size (out, start + (out->len - start) / 2);
   *ret_cut = index == HALF_FRAME;

@@ -7,13 +7,13 @@
 #include "common/log.h"
 
 /*
- * Two pumps step the world and hand out what happens: the stream, a timer that owes `rate` events a second, and the
- * burst, which owes a number of events and pays as fast as the clients take them: it stops while a client has
+ * Two pumps step the world and hand out what happens: the stream, a timer that owes `rate` events a second, and
+ * the burst, which owes a number of events and pays as fast as the clients take them: it stops while a client has
  * much unread, and the client's session wakes it. An event goes to every session that has subscribed to one of its
  * channels, with the same id to each. The world goes on when nobody listens.
  */
 
-#define TICK_USEC (20 * (gint64) 1000) /* the shortest pause of the stream's timer; faster rates send several at once */
+#define TICK_USEC (20 * (gint64) 1000) /* the shortest pause of the stream's timer; faster rates send several */
 #define BURST_CHUNK 200                /* events of a burst in one turn of the loop */
 
 typedef struct {
@@ -169,8 +169,9 @@ restart_stream (SimHub *hub)
   if (hub->paused || hub->rate <= 0)
     return;
   /* A quarter of the pause between events: a timer is late a little, and that should not add up. */
-  hub->stream_timer = g_timeout_add (
-      (guint) CLAMP (G_USEC_PER_SEC / hub->rate / 4, TICK_USEC, 10.0 * G_USEC_PER_SEC) / 1000, on_stream_timer, hub);
+  hub->stream_timer =
+      g_timeout_add ((guint) CLAMP (G_USEC_PER_SEC / hub->rate / 4, TICK_USEC, 10.0 * G_USEC_PER_SEC) / 1000,
+                     on_stream_timer, hub);
 }
 
 void
@@ -224,7 +225,8 @@ schedule_burst (SimHub *hub)
   if (hub->burst_left == 0 || hub->burst_source != 0)
     return;
   hub->burst_credited = g_get_monotonic_time ();
-  hub->burst_source = hub->burst_rate > 0 ? g_timeout_add (TICK_USEC / 1000, on_burst, hub) : g_idle_add (on_burst, hub);
+  hub->burst_source =
+      hub->burst_rate > 0 ? g_timeout_add (TICK_USEC / 1000, on_burst, hub) : g_idle_add (on_burst, hub);
 }
 
 void
@@ -388,8 +390,8 @@ sim_hub_format_messages (SimHub *hub)
     const LoggedMessage *message = link->data;
     g_autofree char *time = sim_time_format (message->realtime_usec);
 
-    g_string_append_printf (text, "%s\n{\"time\":\"%s\",\"connection\":\"%s\",\"action\":\"%s\"", text->len > 1 ? "," : "",
-                            time, message->session, message->action);
+    g_string_append_printf (text, "%s\n{\"time\":\"%s\",\"connection\":\"%s\",\"action\":\"%s\"",
+                            text->len > 1 ? "," : "", time, message->session, message->action);
     if (message->is_withheld)
       g_string_append (text, ",\"withheld\":\"it contains a token\"");
     if (message->is_cut)

@@ -35,7 +35,7 @@ SimIds *sim_hub_get_ids (SimHub *hub);
 SimWorld *sim_hub_get_world (SimHub *hub);
 guint sim_hub_get_n_sessions (SimHub *hub);
 
-/* Read and written freely; a change takes effect at once but for heartbeat_usec (sim_session_restart_heartbeat). */
+/* Read and written freely; a change takes effect at once, but heartbeat_usec needs sim_session_restart_heartbeat. */
 SimSessionLimits *sim_hub_get_limits (SimHub *hub);
 
 /* Calls @func for each session, or for the one called @id if it is not NULL; returns for how many it gave TRUE.
@@ -44,14 +44,14 @@ typedef gboolean (*SimSessionFunc) (SimSession *session, gpointer user_data);
 guint sim_hub_for_each (SimHub *hub, const char *id, SimSessionFunc func, gpointer user_data);
 gboolean sim_hub_has_session (SimHub *hub, const char *id);
 
-/* The stream. A burst comes on top of it, also while it is paused, and another one takes its place. @events_per_sec 0:
- * as fast as the slowest client reads. */
+/* The stream. A burst comes on top of it, also while it is paused, and another one takes its place.
+ * @events_per_sec 0: as fast as the slowest client reads. */
 void sim_hub_set_rate (SimHub *hub, double events_per_sec);
 void sim_hub_set_paused (SimHub *hub, gboolean paused);
 void sim_hub_burst (SimHub *hub, guint count, double events_per_sec);
 
-/* {"connections": [{…}], "received": {…}, "eventsSent": …, …}, and the last messages of clients, the oldest first, as JSON.
- * No token is in them. */
+/* {"connections": [{…}], "received": {…}, "eventsSent": …, …}, and the last messages of clients, the oldest first,
+ * as JSON. No token is in them. */
 JsonNode *sim_hub_describe (SimHub *hub);
 char *sim_hub_format_messages (SimHub *hub);
 

@@ -57,7 +57,7 @@ publish_token (const char *token, gpointer user_data, GError **error)
   return TRUE;
 }
 
-/* Everything that is to be accepted, from the options or fresh. Printing a fresh token is what a simulator is for. */
+/* Everything that is to be accepted, from the options or fresh. To print a fresh token is right in a simulator. */
 static gboolean
 prepare_tokens (Simulator *simulator, GError **error)
 {
@@ -126,7 +126,8 @@ write_port (const Simulator *simulator, GError **error)
 {
   g_autofree char *line = g_strdup_printf ("%u\n", sim_server_get_port (simulator->server));
 
-  return g_file_set_contents_full (simulator->options->port_file, line, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644, error);
+  return g_file_set_contents_full (simulator->options->port_file, line, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0644,
+                                   error);
 }
 
 static gboolean
@@ -162,7 +163,8 @@ run (Simulator *simulator, GError **error)
   if (!prepare_tokens (simulator, error))
     return FALSE;
   simulator->hub = sim_hub_new (&options->hub, simulator->tokens);
-  simulator->server = sim_server_new (simulator->hub, options->certificate, has_sink ? publish_token : NULL, simulator);
+  simulator->server =
+      sim_server_new (simulator->hub, options->certificate, has_sink ? publish_token : NULL, simulator);
   if (!sim_server_listen (simulator->server, options->address, options->port, error))
     return FALSE;
   if (options->port_file != NULL && !write_port (simulator, error))

@@ -27,7 +27,7 @@ refuse (const char *error, const char *description, char **ret_json)
   return STATUS_BAD_REQUEST;
 }
 
-/* The form's parameters, NULL if it is none or one is there twice (§3.2). An empty value counts as omitted (§3.1). */
+/* The form's parameters, NULL if it is none or has one twice (§3.2). An empty value counts as omitted (§3.1). */
 static GHashTable *
 parse_form (const char *body)
 {
@@ -47,7 +47,8 @@ parse_form (const char *body)
 }
 
 guint
-sim_oauth_handle (SimTokens *tokens, const char *content_type, const char *body, gint64 realtime_usec, char **ret_json)
+sim_oauth_handle (SimTokens *tokens, const char *content_type, const char *body, gint64 realtime_usec,
+                  char **ret_json)
 {
   g_autoptr (GHashTable) form = NULL;
   const char *grant_type, *refresh_token;

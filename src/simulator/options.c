@@ -92,29 +92,35 @@ static gboolean
 parse (Raw *raw, SimOptions *options, char **arguments, GError **error)
 {
   const GOptionEntry entries[] = {
-    { "port", 'p', 0, G_OPTION_ARG_INT, &raw->port, N_("Port to listen on, 0 for any (default: 8787)"), N_("N") },
-    { "listen", 'l', 0, G_OPTION_ARG_STRING, &raw->listen, N_("Loopback address to listen on (default: 127.0.0.1)"),
-      N_("ADDRESS") },
-    { "token", 't', 0, G_OPTION_ARG_STRING_ARRAY, &options->tokens, N_("Accept this token; may be repeated"), N_("TOKEN") },
+    { "port", 'p', 0, G_OPTION_ARG_INT, &raw->port, N_("Port to listen on, 0 for any (default: 8787)"),
+      N_("N") },
+    { "listen", 'l', 0, G_OPTION_ARG_STRING, &raw->listen,
+      N_("Loopback address to listen on (default: 127.0.0.1)"), N_("ADDRESS") },
+    { "token", 't', 0, G_OPTION_ARG_STRING_ARRAY, &options->tokens, N_("Accept this token; may be repeated"),
+      N_("TOKEN") },
     { "token-file", 0, 0, G_OPTION_ARG_FILENAME, &options->token_file,
       N_("Accept the token in this file, or put a fresh one into it"), N_("FILE") },
     { "any-token", 0, 0, G_OPTION_ARG_NONE, &options->any_token, N_("Accept any token"), NULL },
-    { "refresh-token", 0, 0, G_OPTION_ARG_STRING, &options->refresh_token, N_("The first refresh token"), N_("TOKEN") },
+    { "refresh-token", 0, 0, G_OPTION_ARG_STRING, &options->refresh_token, N_("The first refresh token"),
+      N_("TOKEN") },
     { "refresh-token-file", 0, 0, G_OPTION_ARG_FILENAME, &options->refresh_token_file,
       N_("Take the first refresh token from this file, or put a fresh one into it"), N_("FILE") },
-    { "token-life", 0, 0, G_OPTION_ARG_DOUBLE, &raw->token_life, N_("Let tokens expire (default: 0, never)"), N_("SECONDS") },
-    { "rate", 'r', 0, G_OPTION_ARG_DOUBLE, &raw->rate, N_("Events per second (default: 1)"), N_("N") },
-    { "seed", 0, 0, G_OPTION_ARG_INT64, &raw->seed, N_("Let the same things happen as with this seed before"), N_("N") },
-    { "heartbeat", 0, 0, G_OPTION_ARG_DOUBLE, &raw->heartbeat, N_("Pause between heartbeats, 0 for none (default: 15)"),
+    { "token-life", 0, 0, G_OPTION_ARG_DOUBLE, &raw->token_life, N_("Let tokens expire (default: 0, never)"),
       N_("SECONDS") },
-    { "max-channels", 0, 0, G_OPTION_ARG_INT, &raw->max_channels, N_("Subscriptions of one connection (default: 1000)"),
+    { "rate", 'r', 0, G_OPTION_ARG_DOUBLE, &raw->rate, N_("Events per second (default: 1)"), N_("N") },
+    { "seed", 0, 0, G_OPTION_ARG_INT64, &raw->seed, N_("Let the same things happen as with this seed before"),
       N_("N") },
+    { "heartbeat", 0, 0, G_OPTION_ARG_DOUBLE, &raw->heartbeat,
+      N_("Pause between heartbeats, 0 for none (default: 15)"), N_("SECONDS") },
+    { "max-channels", 0, 0, G_OPTION_ARG_INT, &raw->max_channels,
+      N_("Subscriptions of one connection (default: 1000)"), N_("N") },
     { "max-actions-per-sec", 0, 0, G_OPTION_ARG_INT, &raw->max_actions_per_sec,
       N_("Actions per second of one connection, 0 for no limit (default: 20)"), N_("N") },
-    { "tls-cert", 0, 0, G_OPTION_ARG_FILENAME, &raw->certificate_file, N_("Use TLS with this certificate"), N_("PEM") },
+    { "tls-cert", 0, 0, G_OPTION_ARG_FILENAME, &raw->certificate_file, N_("Use TLS with this certificate"),
+      N_("PEM") },
     { "tls-key", 0, 0, G_OPTION_ARG_FILENAME, &raw->key_file, N_("Key of the certificate"), N_("PEM") },
-    { "port-file", 0, 0, G_OPTION_ARG_FILENAME, &options->port_file, N_("Write the port into this file once ready"),
-      N_("FILE") },
+    { "port-file", 0, 0, G_OPTION_ARG_FILENAME, &options->port_file,
+      N_("Write the port into this file once ready"), N_("FILE") },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, N_("Print nothing but problems"), NULL },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &options->verbose, N_("Print each message of clients"), NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &options->show_version, N_("Print the version"), NULL },
@@ -124,14 +130,17 @@ parse (Raw *raw, SimOptions *options, char **arguments, GError **error)
   g_auto (GStrv) copy = g_strdupv (arguments);
 
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
-  g_option_context_set_summary (context, _("A PRP service for trying and testing: it speaks the whole protocol, tells of "
-                                           "invented PRPs, and misbehaves on demand."));
-  g_option_context_set_description (context, _("Once it runs, GET /control lists what can be demanded; see prp-simulator(1)."));
+  g_option_context_set_summary (context,
+                                _("A PRP service for trying and testing: it speaks the whole protocol, tells of "
+                                   "invented PRPs, and misbehaves on demand."));
+  g_option_context_set_description (
+      context, _("Once it runs, GET /control lists what can be demanded; see prp-simulator(1)."));
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   if (!g_option_context_parse_strv (context, &copy, error))
     return FALSE;
   if (copy[0] != NULL && copy[1] != NULL) {
-    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _("%s: there are no arguments but options"), copy[1]);
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _("%s: there are no arguments but options"),
+                 copy[1]);
     return FALSE;
   }
   return options->show_version || check (raw, options, error);

@@ -131,8 +131,8 @@ parse_action (SimRequest *request, const RelayJsonReader *reader)
 
   request->channels = parse_channels (reader);
   if (request->channels == NULL) {
-    refuse (request, RELAY_ERROR_INVALID_ACTION, "The action '%s' needs payload.channels, a non-empty array of strings",
-            request->name);
+    refuse (request, RELAY_ERROR_INVALID_ACTION,
+            "The action '%s' needs payload.channels, a non-empty array of strings", request->name);
     return;
   }
   for (char **channel = request->channels; request->action == SIM_ACTION_SUBSCRIBE && *channel != NULL; channel++)

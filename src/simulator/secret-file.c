@@ -17,7 +17,8 @@ set_errno_error (GError **error, const char *path)
 {
   int saved_errno = errno;
 
-  g_set_error (error, G_FILE_ERROR, (gint) g_file_error_from_errno (saved_errno), "%s: %s", path, g_strerror (saved_errno));
+  g_set_error (error, G_FILE_ERROR, (gint) g_file_error_from_errno (saved_errno), "%s: %s", path,
+               g_strerror (saved_errno));
 }
 
 /* O_EXCL: of two simulators that start at once, one creates the file and the other reads it. */

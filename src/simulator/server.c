@@ -19,13 +19,13 @@
  * Bodies: libsoup would collect a request's body without an end. Each message is told on its start not to, and the
  * chunks are collected here, up to a limit by path; what is beyond is read and thrown away, and answered with 413.
  *
- * Connections are accepted here and handed to libsoup, for three reasons: libsoup 3.2 never lets go of a socket that it
- * has accepted itself; they are counted; and the socket is needed when the connection is stolen, while libsoup only
- * knows it of connections of its own. It travels as data of the remote address, the one object of ours that a
- * SoupServerMessage hands back.
+ * Connections are accepted here and handed to libsoup, for three reasons: libsoup 3.2 never lets go of a socket
+ * that it has accepted itself; they are counted; and the socket is needed when the connection is stolen, while
+ * libsoup only knows it of connections of its own. It travels as data of the remote address, the one object of
+ * ours that a SoupServerMessage hands back.
  *
- * The control has no password. What keeps others out is that it is on a loopback address, and what keeps web pages of
- * the user's own browser out is check_browser().
+ * The control has no password. What keeps others out is that it is on a loopback address, and what keeps web pages
+ * of the user's own browser out is check_browser().
  */
 
 #define MAX_FORM_BYTES (64 * 1024)
@@ -70,7 +70,8 @@ set_json (SoupServerMessage *message, guint status, const char *json)
   gsize length = strlen (line);
 
   soup_server_message_set_status (message, status, NULL);
-  soup_server_message_set_response (message, "application/json", SOUP_MEMORY_TAKE, g_steal_pointer (&line), length);
+  soup_server_message_set_response (message, "application/json", SOUP_MEMORY_TAKE, g_steal_pointer (&line),
+                                    length);
 }
 
 static void
@@ -149,7 +150,8 @@ get_body (SoupServerMessage *message, gsize *ret_length)
 
 /* The protocol page's error message as the body: it is what the client's developer will look at. */
 static void
-refuse_unauthorized (SimServer *server, SoupServerMessage *message, const char *challenge, const char *code, const char *text)
+refuse_unauthorized (SimServer *server, SoupServerMessage *message, const char *challenge, const char *code,
+                     const char *text)
 {
   g_autofree char *id = sim_ids_next (sim_hub_get_ids (server->hub), "msg");
   g_autofree char *json = sim_message_format_error (id, g_get_real_time (), code, text, NULL, NULL);
@@ -180,9 +182,10 @@ check_token (SimServer *server, SoupServerMessage *message, gint64 *ret_expires_
   case SIM_TOKEN_ACCEPTED:
     return TRUE;
   case SIM_TOKEN_EXPIRED:
-    refuse_unauthorized (server, message,
-                         "Bearer realm=\"prp-simulator\", error=\"invalid_token\", error_description=\"The token expired\"",
-                         "TOKEN_EXPIRED", "The token has expired");
+    refuse_unauthorized (
+        server, message,
+        "Bearer realm=\"prp-simulator\", error=\"invalid_token\", error_description=\"The token expired\"",
+        "TOKEN_EXPIRED", "The token has expired");
     return FALSE;
   case SIM_TOKEN_REVOKED:
   case SIM_TOKEN_UNKNOWN:
@@ -242,7 +245,8 @@ on_upgraded (SoupServerMessage *message, gpointer user_data)
 }
 
 static void
-on_websocket (SoupServer *soup, SoupServerMessage *message, const char *path, GHashTable *query, gpointer user_data)
+on_websocket (SoupServer *soup, SoupServerMessage *message, const char *path, GHashTable *query,
+              gpointer user_data)
 {
   SimServer *server = user_data;
   gint64 expires_usec;
@@ -297,7 +301,8 @@ static void
 on_token (SoupServer *soup, SoupServerMessage *message, const char *path, GHashTable *query, gpointer user_data)
 {
   SimServer *server = user_data;
-  const char *content_type = soup_message_headers_get_content_type (soup_server_message_get_request_headers (message), NULL);
+  const char *content_type =
+      soup_message_headers_get_content_type (soup_server_message_get_request_headers (message), NULL);
   g_autofree char *json = NULL;
   const char *body;
   gsize length;
@@ -343,9 +348,9 @@ is_loopback_authority (const char *text)
          relay_http_host_is_loopback (g_uri_get_host (uri));
 }
 
-/* A web page in the user's browser can send requests here. It cannot hide that it does: a request from another site
- * has that site's Origin (or says so in Sec-Fetch-Site), and one through a name that was made to point here (DNS
- * rebinding) has that name as its Host. Returns FALSE if the request was answered. */
+/* A web page in the user's browser can send requests here. It cannot hide that it does: a request from another
+ * site has that site's Origin (or says so in Sec-Fetch-Site), and one through a name that was made to point here
+ * (DNS rebinding) has that name as its Host. Returns FALSE if the request was answered. */
 static gboolean
 check_browser (SoupServerMessage *message)
 {
@@ -379,8 +384,8 @@ on_control (SoupServer *soup, SoupServerMessage *message, const char *path, GHas
   body = get_body (message, &length);
   if (body == NULL)
     return;
-  status = sim_control_handle (server->control, soup_server_message_get_method (message), command + (*command == '/' ? 1 : 0),
-                               query, body, length, &json, &allow);
+  status = sim_control_handle (server->control, soup_server_message_get_method (message),
+                               command + (*command == '/' ? 1 : 0), query, body, length, &json, &allow);
   set_header (message, "Cache-Control", "no-store");
   if (allow != NULL)
     set_header (message, "Allow", allow);
@@ -509,8 +514,8 @@ sim_server_format_url (SimServer *server, const char *scheme, const char *path)
   g_autofree char *host = g_inet_address_to_string (server->address);
   gboolean is_v6 = g_inet_address_get_family (server->address) == G_SOCKET_FAMILY_IPV6;
 
-  return g_strdup_printf ("%s%s://%s%s%s:%u%s", scheme, server->certificate != NULL ? "s" : "", is_v6 ? "[" : "", host, is_v6 ? "]" : "",
-                          server->port, path);
+  return g_strdup_printf ("%s%s://%s%s%s:%u%s", scheme, server->certificate != NULL ? "s" : "", is_v6 ? "[" : "",
+                          host, is_v6 ? "]" : "", server->port, path);
 }
 
 guint16

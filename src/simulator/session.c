@@ -18,7 +18,8 @@
  *     └────→ FROZEN ───→ DEAD        FROZEN: half-open; no source but one that notices that the client is gone
  *
  * Whatever ends a session goes through finish(), which is safe from anywhere: it stops all sources, closes the
- * connection, and lets an idle source tell the owner, so that the owner frees it with none of its functions on the stack.
+ * connection, and lets an idle source tell the owner, so that the owner frees it with none of its functions on the
+ * stack.
  *
  * What is sent is put into the queue as frames; a source on the stream writes when it can be written to. So the
  * frames of one turn leave in one write, and a client that does not read is known by the length of its queue.
@@ -322,8 +323,8 @@ static void
 send_error (SimSession *session, const SimRequest *request, RelayError error, const char *message)
 {
   g_autofree char *id = sim_ids_next (session->ids, "msg");
-  g_autofree char *text = sim_message_format_error (id, g_get_real_time (), relay_error_get_server_code (error), message,
-                                                    request->id, request->name);
+  g_autofree char *text = sim_message_format_error (id, g_get_real_time (), relay_error_get_server_code (error),
+                                                    message, request->id, request->name);
 
   sim_session_send_text (session, text);
 }
@@ -451,7 +452,8 @@ subscribe (SimSession *session, const SimRequest *request)
       g_hash_table_add (fresh, *channel);
 
   if (g_hash_table_size (session->channels) + g_hash_table_size (fresh) > session->limits->max_channels) {
-    g_autofree char *message = g_strdup_printf ("A connection may have %u subscriptions", session->limits->max_channels);
+    g_autofree char *message =
+        g_strdup_printf ("A connection may have %u subscriptions", session->limits->max_channels);
 
     send_error (session, request, RELAY_ERROR_SUBSCRIPTION_LIMIT, message);
     return;
@@ -477,7 +479,8 @@ handle_request (SimSession *session, const SimRequest *request)
     return;
   }
   if (!take_allowance (session)) {
-    g_autofree char *message = g_strdup_printf ("More than %u actions a second", session->limits->max_actions_per_sec);
+    g_autofree char *message =
+        g_strdup_printf ("More than %u actions a second", session->limits->max_actions_per_sec);
 
     send_error (session, request, RELAY_ERROR_RATE_LIMITED, message);
     return;
@@ -586,7 +589,8 @@ on_readable (GObject *stream, gpointer user_data)
   SimSession *session = user_data;
   g_autofree guint8 *buffer = g_malloc (READ_BYTES);
   g_autoptr (GError) error = NULL;
-  gssize n = g_pollable_input_stream_read_nonblocking (G_POLLABLE_INPUT_STREAM (stream), buffer, READ_BYTES, NULL, &error);
+  gssize n = g_pollable_input_stream_read_nonblocking (G_POLLABLE_INPUT_STREAM (stream), buffer, READ_BYTES, NULL,
+                                                       &error);
 
   if (n > 0)
     handle_input (session, buffer, (gsize) n);
@@ -599,8 +603,8 @@ on_readable (GObject *stream, gpointer user_data)
 }
 
 SimSession *
-sim_session_new (GIOStream *stream, GSocket *socket, gint64 token_expires_usec, const SimSessionLimits *limits, SimIds *ids,
-                 const SimSessionEvents *events, gpointer user_data)
+sim_session_new (GIOStream *stream, GSocket *socket, gint64 token_expires_usec, const SimSessionLimits *limits,
+                 SimIds *ids, const SimSessionEvents *events, gpointer user_data)
 {
   SimSession *session = g_new0 (SimSession, 1);
 
@@ -627,7 +631,8 @@ sim_session_new (GIOStream *stream, GSocket *socket, gint64 token_expires_usec, 
   send_established (session);
   sim_session_restart_heartbeat (session);
   if (token_expires_usec > 0)
-    set_timer (session, &session->expiry, (guint64) MAX (token_expires_usec - session->since_usec, 0), on_token_expired);
+    set_timer (session, &session->expiry, (guint64) MAX (token_expires_usec - session->since_usec, 0),
+               on_token_expired);
   return session;
 }
 
@@ -699,7 +704,8 @@ sim_session_freeze (SimSession *session)
   clear_sources (session);
   session->state = STATE_FROZEN;
 
-  /* POLLRDHUP tells that the client has closed without anything being read. GLib has no name for it, but hands it on. */
+  /* POLLRDHUP tells that the client has closed without anything being read. GLib has no name for it, but hands it
+   * on. */
   session->hangup = g_unix_fd_source_new (g_socket_get_fd (session->socket), (GIOCondition) POLLRDHUP);
   g_source_set_callback (session->hangup, G_SOURCE_FUNC (on_hangup), session, NULL);
   g_source_attach (session->hangup, NULL);
@@ -719,8 +725,9 @@ sim_session_describe (SimSession *session)
   g_autoptr (GList) channels = g_list_sort (g_hash_table_get_keys (session->channels), (GCompareFunc) strcmp);
 
   json_builder_add_string_value (json_builder_set_member_name (builder, "connection"), session->id);
-  json_builder_add_string_value (json_builder_set_member_name (builder, "state"),
-                                 session->state == STATE_OPEN && is_silent (session) ? "silent" : state_names[session->state]);
+  json_builder_add_string_value (
+      json_builder_set_member_name (builder, "state"),
+      session->state == STATE_OPEN && is_silent (session) ? "silent" : state_names[session->state]);
   json_builder_add_string_value (json_builder_set_member_name (builder, "since"), since);
   json_builder_begin_array (json_builder_set_member_name (builder, "subscriptions"));
   for (GList *link = channels; link != NULL; link = link->next)
@@ -731,8 +738,10 @@ sim_session_describe (SimSession *session)
     json_builder_add_int_value (json_builder_set_member_name (builder, sim_action_to_string (action)),
                                 (gint64) session->n_received[action]);
   json_builder_end_object (builder);
-  json_builder_add_int_value (json_builder_set_member_name (builder, "eventsSent"), (gint64) session->n_events_sent);
-  json_builder_add_int_value (json_builder_set_member_name (builder, "queuedBytes"), (gint64) get_queued_bytes (session));
+  json_builder_add_int_value (json_builder_set_member_name (builder, "eventsSent"),
+                              (gint64) session->n_events_sent);
+  json_builder_add_int_value (json_builder_set_member_name (builder, "queuedBytes"),
+                              (gint64) get_queued_bytes (session));
   json_builder_end_object (builder);
   return json_builder_get_root (builder);
 }

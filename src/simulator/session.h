@@ -12,10 +12,10 @@
 /*
  * One client: a WebSocket behind its handshake. Speaks the protocol page with it, and misbehaves on demand.
  */
-#define SIM_SESSION_MAX_MESSAGE_BYTES (256 * 1024)           /* of a client's message */
-#define SIM_SESSION_MAX_QUEUED_BYTES (16 * 1024 * 1024)      /* not yet read by a client; more, and it is cut off */
-#define SIM_SESSION_ROOMY_BYTES (256 * 1024)                 /* below it, sending more at once is reasonable */
-#define SIM_SESSION_CLOSE_TIMEOUT_USEC (3 * G_USEC_PER_SEC)  /* for the client's answer to a close frame */
+#define SIM_SESSION_MAX_MESSAGE_BYTES (256 * 1024)      /* of a client's message */
+#define SIM_SESSION_MAX_QUEUED_BYTES (16 * 1024 * 1024) /* not yet read by a client; more, and it is cut off */
+#define SIM_SESSION_ROOMY_BYTES (256 * 1024)            /* below it, sending more at once is reasonable */
+#define SIM_SESSION_CLOSE_TIMEOUT_USEC (3 * G_USEC_PER_SEC) /* for the client's answer to a close frame */
 
 typedef struct SimSession SimSession;
 
@@ -27,18 +27,19 @@ typedef struct {
   guint64 expiry_grace_usec; /* from token_expired to the close */
 } SimSessionLimits;
 
-/* `closed` comes from the loop, with no function of the session on the stack: there, and only there or when none of its
- * sources can be running, a session may be freed. The others must not end a session; `roomy` must not send. */
+/* `closed` comes from the loop, with no function of the session on the stack: there, and only there or when none
+ * of its sources can be running, a session may be freed. The others must not end one; `roomy` must not send. */
 typedef struct {
   void (*received) (SimSession *session, const SimRequest *request, gpointer user_data);
   void (*roomy) (SimSession *session, gpointer user_data); /* what was queued fell below SIM_SESSION_ROOMY_BYTES */
   void (*closed) (SimSession *session, gpointer user_data);
 } SimSessionEvents;
 
-/* Takes over the connection and sends connection.established. @socket: the one below @stream. @limits, @ids and @events
- * must outlive the session. @token_expires_usec: CLOCK_REALTIME, 0 for never. */
-SimSession *sim_session_new (GIOStream *stream, GSocket *socket, gint64 token_expires_usec, const SimSessionLimits *limits,
-                             SimIds *ids, const SimSessionEvents *events, gpointer user_data);
+/* Takes over the connection and sends connection.established. @socket: the one below @stream. @limits, @ids and
+ * @events must outlive the session. @token_expires_usec: CLOCK_REALTIME, 0 for never. */
+SimSession *sim_session_new (GIOStream *stream, GSocket *socket, gint64 token_expires_usec,
+                             const SimSessionLimits *limits, SimIds *ids, const SimSessionEvents *events,
+                             gpointer user_data);
 
 /* Cuts the connection if it is still there. `closed` is not called. */
 void sim_session_free (SimSession *session);
@@ -61,7 +62,7 @@ gboolean sim_session_wants (SimSession *session, const SimEvent *event);
 /* All of these return FALSE, and do nothing, if the session is not talking. */
 gboolean sim_session_send_event (SimSession *session, const char *text); /* kept for sim_session_repeat_event */
 gboolean sim_session_send_text (SimSession *session, const char *text);
-gboolean sim_session_send_frames (SimSession *session, const GByteArray *frames); /* bytes for the wire, unchecked */
+gboolean sim_session_send_frames (SimSession *session, const GByteArray *frames); /* as they are, unchecked */
 gboolean sim_session_repeat_event (SimSession *session, guint count);    /* also FALSE if there was none yet */
 
 /* Sends a close frame, waits for the client's, ends. Cuts a half-open connection. */
@@ -77,8 +78,8 @@ void sim_session_freeze (SimSession *session);
 /* Reads, but says nothing for @duration_usec (0: for good). Only a close frame is still answered. */
 void sim_session_silence (SimSession *session, guint64 duration_usec);
 
-/* The token is no good any more. EXPIRED: the client is told, and closed after the grace. REVOKED: it finds out from
- * the answer to its next action. */
+/* The token is no good any more. EXPIRED: the client is told, and closed after the grace. REVOKED: it finds out
+ * from the answer to its next action. */
 void sim_session_end_token (SimSession *session, SimTokenState state);
 
 /* To be called after a change of limits->heartbeat_usec. */

@@ -39,7 +39,8 @@ struct SimTokens {
 static void
 fill_randomly (guint8 *bytes, gsize length)
 {
-  /* getrandom(2): requests of up to 256 bytes are never cut short once the pool is ready, and it waits for that. */
+  /* getrandom(2): requests of up to 256 bytes are never cut short once the pool is ready, and it waits for that.
+   */
   if (getrandom (bytes, length, 0) != (gssize) length)
     g_error ("The kernel gives no random numbers");
 }
@@ -99,7 +100,8 @@ sim_token_is_valid (const char *token)
 {
   gsize length = strspn (token, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/");
 
-  return length > 0 && token[length + strspn (token + length, "=")] == '\0' && strlen (token) <= SIM_TOKEN_MAX_BYTES;
+  return length > 0 && token[length + strspn (token + length, "=")] == '\0' &&
+         strlen (token) <= SIM_TOKEN_MAX_BYTES;
 }
 
 char *

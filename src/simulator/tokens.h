@@ -25,7 +25,7 @@ SimTokens *sim_tokens_new (guint64 life_usec, gboolean accept_any);
 void sim_tokens_free (SimTokens *tokens);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (SimTokens, sim_tokens_free)
 
-/* Is @token a b64token (RFC 6750 §2.1), so that it can stand in a header, and no longer than SIM_TOKEN_MAX_BYTES? */
+/* Is @token a b64token (RFC 6750 §2.1), fit for a header, and no longer than SIM_TOKEN_MAX_BYTES? */
 gboolean sim_token_is_valid (const char *token);
 
 /* A fresh secret that is one, 256 bits. Caller frees. */
@@ -40,7 +40,8 @@ char *sim_tokens_issue (SimTokens *tokens, gint64 now_usec);
 /* May the bearer of @token come in? *ret_expires_usec: when that ends, 0 for never; set only if accepted. */
 SimTokenState sim_tokens_check (SimTokens *tokens, const char *token, gint64 now_usec, gint64 *ret_expires_usec);
 
-/* Every access token known now is from now on in @state (EXPIRED or REVOKED). Returns how many were accepted before. */
+/* Every access token known now is from now on in @state (EXPIRED or REVOKED). Returns how many were accepted
+ * before. */
 guint sim_tokens_end_all (SimTokens *tokens, SimTokenState state);
 
 /* The refresh token that is good for the next renewal; NULL (the default) for none. */
@@ -49,8 +50,8 @@ const char *sim_tokens_get_refresh_token (SimTokens *tokens);
 
 /* RFC 6749 §6 with rotation: if @refresh_token is the good one, voids it and issues an access token and another
  * refresh token. Returns FALSE if it is not. Caller frees both. */
-gboolean sim_tokens_refresh (SimTokens *tokens, const char *refresh_token, gint64 now_usec, char **ret_access_token,
-                             char **ret_refresh_token);
+gboolean sim_tokens_refresh (SimTokens *tokens, const char *refresh_token, gint64 now_usec,
+                             char **ret_access_token, char **ret_refresh_token);
 
 guint64 sim_tokens_get_life (SimTokens *tokens);
 

@@ -64,7 +64,8 @@ static const struct {
   { "proj_comet", "Comet" },
 };
 
-static const char *const agents[SIM_WORLD_N_AGENTS] = { "agent_001", "agent_002", "agent_003", "agent_004", "agent_005" };
+static const char *const agents[SIM_WORLD_N_AGENTS] = { "agent_001", "agent_002", "agent_003", "agent_004",
+                                                        "agent_005" };
 static const char *const users[] = { "usr_ada", "usr_grace", "usr_linus" };
 static const char *const priorities[] = { "low", "medium", "high", "critical" };
 static const char *const blocked_reasons[] = { "Waiting for review", "Waiting for access", "Build is broken" };
@@ -366,7 +367,8 @@ make_progress (SimWorld *world, Prp *prp)
   guint current;
 
   prp->steps++;
-  prp->actual_hours += (prp->estimated_hours + draw (world, prp->estimated_hours)) / 2.0 / (N_TASKS * STEPS_PER_TASK);
+  prp->actual_hours +=
+      (prp->estimated_hours + draw (world, prp->estimated_hours)) / 2.0 / (N_TASKS * STEPS_PER_TASK);
   prp->actual_hours = round (prp->actual_hours * 4) / 4; /* people count in quarters of an hour */
   if (prp->steps > N_TASKS * STEPS_PER_TASK)
     prp->stage = STAGE_DONE;

@@ -187,7 +187,8 @@ test_client_expect_error (TestClient *client, const char *code, const char *requ
 {
   g_autoptr (JsonObject) message = test_client_next (client, "error");
   JsonObject *data = json_object_get_object_member (message, "data");
-  JsonObject *details = json_object_has_member (data, "details") ? json_object_get_object_member (data, "details") : NULL;
+  JsonObject *details =
+      json_object_has_member (data, "details") ? json_object_get_object_member (data, "details") : NULL;
 
   g_assert_cmpstr (json_object_get_string_member (data, "code"), ==, code);
   g_assert_cmpuint (strlen (json_object_get_string_member (data, "message")), >, 0);

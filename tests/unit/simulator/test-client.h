@@ -40,7 +40,8 @@ char *test_client_next_text (TestClient *client);
 /* The next message, which has to be JSON of the type @type. */
 JsonObject *test_client_next (TestClient *client, const char *type);
 
-/* Takes connection.established off, subscribes to @channels (as JSON: "\"prp:a\",\"prp:b\""), takes the answer off. */
+/* Takes connection.established off, subscribes to @channels (as JSON: "\"prp:a\",\"prp:b\""), takes the answer
+ * off. */
 void test_client_subscribe (TestClient *client, const char *channels);
 
 /* The next message has to be an error with @code; @request_id and @action may be NULL for none. */

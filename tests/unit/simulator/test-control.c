@@ -62,15 +62,17 @@ tear_down (Fixture *fixture, gconstpointer data)
 
 /* @query: "a=b&c=d", or NULL. */
 static JsonNode *
-ask (Fixture *fixture, const char *method, const char *command, const char *query, const char *body, guint expected_status)
+ask (Fixture *fixture, const char *method, const char *command, const char *query, const char *body,
+     guint expected_status)
 {
   g_autoptr (GHashTable) parameters = query != NULL ? g_uri_parse_params (query, -1, "&", 0, NULL) : NULL;
   g_autofree char *json = NULL;
   const char *allow = NULL;
   JsonNode *node;
 
-  g_assert_cmpuint (sim_control_handle (fixture->control, method, command, parameters, body, strlen (body), &json, &allow), ==,
-                    expected_status);
+  g_assert_cmpuint (
+      sim_control_handle (fixture->control, method, command, parameters, body, strlen (body), &json, &allow), ==,
+      expected_status);
   g_assert_cmpint (allow != NULL, ==, expected_status == 405);
   node = json_from_string (json, NULL);
   g_assert_nonnull (node);
@@ -88,7 +90,8 @@ post (Fixture *fixture, const char *command, const char *query, const char *body
 }
 
 static void
-assert_refused (Fixture *fixture, const char *command, const char *query, const char *body, guint status, const char *words)
+assert_refused (Fixture *fixture, const char *command, const char *query, const char *body, guint status,
+                const char *words)
 {
   g_autoptr (JsonNode) reply = ask (fixture, "POST", command, query, body, status);
   JsonObject *members = json_node_get_object (reply);
@@ -102,8 +105,9 @@ static void
 test_help (Fixture *fixture, gconstpointer data)
 {
   static const char *const wanted[] = {
-    "state", "stats", "messages", "drop", "close", "half-open", "silence", "refuse", "refuse-token", "stall", "expire-token",
-    "revoke-token", "new-token", "garbage", "burst", "duplicate", "emit", "error", "pause", "resume", "rate", "limits",
+    "state",        "stats", "messages",     "drop",         "close",     "half-open", "silence", "refuse",
+    "refuse-token", "stall", "expire-token", "revoke-token", "new-token", "garbage",   "burst",   "duplicate",
+    "emit",         "error", "pause",        "resume",       "rate",      "limits",
   };
   g_autoptr (JsonNode) reply = ask (fixture, "GET", "", NULL, "", 200);
   JsonArray *commands = json_object_get_array_member (json_node_get_object (reply), "commands");
@@ -180,9 +184,9 @@ test_drop_one (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (TestClient) other = connect_client (fixture);
   g_autoptr (JsonObject) established = test_client_next (other, "connection.established");
-  g_autofree char *query =
-      g_strconcat ("connection=", json_object_get_string_member (json_object_get_object_member (established, "data"),
-                                                                 "connectionId"), NULL);
+  g_autofree char *query = g_strconcat (
+      "connection=",
+      json_object_get_string_member (json_object_get_object_member (established, "data"), "connectionId"), NULL);
 
   g_assert_cmpint (post (fixture, "drop", query, ""), ==, 1);
   g_assert_cmpuint (test_client_wait_closed (other), ==, 0);
@@ -249,7 +253,8 @@ test_stream (Fixture *fixture, gconstpointer data)
   post (fixture, "rate", "per-sec=100", "");
   stats = ask (fixture, "GET", "stats", NULL, "", 200);
   g_assert_true (json_object_get_boolean_member (json_node_get_object (stats), "paused"));
-  g_assert_cmpfloat_with_epsilon (json_object_get_double_member (json_node_get_object (stats), "eventsPerSec"), 100, 1e-9);
+  g_assert_cmpfloat_with_epsilon (json_object_get_double_member (json_node_get_object (stats), "eventsPerSec"),
+                                  100, 1e-9);
   post (fixture, "resume", NULL, "");
   g_free (test_client_next_text (fixture->client));
 }

@@ -10,7 +10,8 @@ static void
 append_client_frame (GByteArray *out, guint8 first, const void *payload, guint length)
 {
   const guint8 mask[] = { 1, 2, 3, 4 };
-  guint8 header[4] = { first, 0x80 | (guint8) (length < 126 ? length : 126), (guint8) (length >> 8), (guint8) length };
+  guint8 header[4] = { first, 0x80 | (guint8) (length < 126 ? length : 126), (guint8) (length >> 8),
+                       (guint8) length };
 
   g_assert_cmpuint (length, <=, G_MAXUINT16);
   g_byte_array_append (out, header, length < 126 ? 2 : 4);

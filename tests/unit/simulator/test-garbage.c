@@ -66,11 +66,16 @@ test_kinds (void)
     int error;
     guint min_bytes;
   } cases[] = {
-    { "not-json", FALSE, RELAY_JSON_ERROR_SYNTAX, 10 },       { "truncated", FALSE, RELAY_JSON_ERROR_SYNTAX, 100 },
-    { "binary", TRUE, 0, 100 },                               { "second-document", FALSE, RELAY_JSON_ERROR_SYNTAX, 100 },
-    { "comments", FALSE, RELAY_JSON_ERROR_SYNTAX, 100 },      { "deep", FALSE, RELAY_JSON_ERROR_DEPTH, 200000 },
-    { "big", TRUE, 0, 3 * 1024 * 1024 },                      { "bad-utf8", FALSE, RELAY_JSON_ERROR_ENCODING, 100 },
-    { "lone-surrogate", TRUE, 0, 100 },                       { "nul", TRUE, 0, 100 },
+    { "not-json", FALSE, RELAY_JSON_ERROR_SYNTAX, 10 },
+    { "truncated", FALSE, RELAY_JSON_ERROR_SYNTAX, 100 },
+    { "binary", TRUE, 0, 100 },
+    { "second-document", FALSE, RELAY_JSON_ERROR_SYNTAX, 100 },
+    { "comments", FALSE, RELAY_JSON_ERROR_SYNTAX, 100 },
+    { "deep", FALSE, RELAY_JSON_ERROR_DEPTH, 200000 },
+    { "big", TRUE, 0, 3 * 1024 * 1024 },
+    { "bad-utf8", FALSE, RELAY_JSON_ERROR_ENCODING, 100 },
+    { "lone-surrogate", TRUE, 0, 100 },
+    { "nul", TRUE, 0, 100 },
     { "big-number", TRUE, 0, 100 },
   };
 
@@ -99,13 +104,15 @@ contains (const GByteArray *message, const char *text)
 static void
 test_contents (void)
 {
-  g_autoptr (GByteArray) surrogate = make ("lone-surrogate", 1), nul = make ("nul", 1), number = make ("big-number", 1);
+  g_autoptr (GByteArray) surrogate = make ("lone-surrogate", 1), nul = make ("nul", 1),
+                         number = make ("big-number", 1);
 
   g_assert_true (contains (surrogate, "\\ud800 "));
   g_assert_true (contains (nul, "\\u0000"));
   g_assert_true (contains (number, "18446744073709551616"));
   g_assert_true (contains (number, "1e400"));
-  g_assert_true (contains (nul, "{\"id\":\"msg_1\",\"type\":\"prp.created\",\"timestamp\":\"2024-01-15T10:00:00Z\","));
+  g_assert_true (
+      contains (nul, "{\"id\":\"msg_1\",\"type\":\"prp.created\",\"timestamp\":\"2024-01-15T10:00:00Z\","));
 }
 
 static void

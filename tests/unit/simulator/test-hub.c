@@ -51,7 +51,8 @@ dup_id (const char *message)
 static void
 test_routing (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (TestClient) all = connect_client (fixture), agent = connect_client (fixture), none = connect_client (fixture);
+  g_autoptr (TestClient) all = connect_client (fixture), agent = connect_client (fixture),
+                         none = connect_client (fixture);
   g_autoptr (SimWorld) twin = sim_world_new (7);
   enum { N = 500 };
 
@@ -174,8 +175,10 @@ test_messages_bounded (Fixture *fixture, gconstpointer data)
   node = json_from_string (log, NULL);
   messages = json_node_get_array (node);
   g_assert_cmpuint (json_array_get_length (messages), ==, SIM_HUB_MAX_LOGGED);
-  g_assert_cmpstr (json_object_get_string_member (json_object_get_object_member (json_array_get_object_element (messages, 0),
-                                                                                 "message"), "id"), ==, "1");
+  g_assert_cmpstr (
+      json_object_get_string_member (
+          json_object_get_object_member (json_array_get_object_element (messages, 0), "message"), "id"),
+      ==, "1");
 }
 
 static gboolean
@@ -255,9 +258,10 @@ test_describe (Fixture *fixture, gconstpointer data)
   members = json_node_get_object (before);
   connection = json_array_get_object_element (json_object_get_array_member (members, "connections"), 0);
   g_assert_cmpstr (json_object_get_string_member (connection, "state"), ==, "open");
-  g_assert_cmpstr (json_array_get_string_element (json_object_get_array_member (connection, "subscriptions"), 0), ==,
-                   "project:proj_atlas");
-  g_assert_cmpint (json_object_get_int_member (json_object_get_object_member (connection, "received"), "subscribe"), ==, 1);
+  g_assert_cmpstr (json_array_get_string_element (json_object_get_array_member (connection, "subscriptions"), 0),
+                   ==, "project:proj_atlas");
+  g_assert_cmpint (
+      json_object_get_int_member (json_object_get_object_member (connection, "received"), "subscribe"), ==, 1);
   g_assert_cmpint (json_object_get_int_member (connection, "eventsSent"), ==, 1);
   g_assert_cmpint (json_object_get_int_member (members, "eventsHappened"), ==, 1);
 
@@ -269,7 +273,8 @@ test_describe (Fixture *fixture, gconstpointer data)
   members = json_node_get_object (after);
   g_assert_cmpuint (json_array_get_length (json_object_get_array_member (members, "connections")), ==, 0);
   g_assert_cmpint (json_object_get_int_member (members, "eventsSent"), ==, 1);
-  g_assert_cmpint (json_object_get_int_member (json_object_get_object_member (members, "received"), "subscribe"), ==, 1);
+  g_assert_cmpint (json_object_get_int_member (json_object_get_object_member (members, "received"), "subscribe"),
+                   ==, 1);
 }
 
 int

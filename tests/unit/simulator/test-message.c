@@ -11,22 +11,24 @@ test_format (void)
   g_autofree char *heartbeat = sim_message_format ("msg_123463", "heartbeat", NOW, data);
   g_autofree char *pong = sim_message_format ("msg_123465", "pong", NOW, NULL);
 
-  g_assert_cmpstr (heartbeat, ==, "{\"id\":\"msg_123463\",\"type\":\"heartbeat\",\"timestamp\":\"2024-01-15T10:00:00Z\","
-                                  "\"data\":{\"serverTime\":\"2024-01-15T10:01:00Z\"}}");
+  g_assert_cmpstr (heartbeat, ==,
+                   "{\"id\":\"msg_123463\",\"type\":\"heartbeat\",\"timestamp\":\"2024-01-15T10:00:00Z\","
+                   "\"data\":{\"serverTime\":\"2024-01-15T10:01:00Z\"}}");
   g_assert_cmpstr (pong, ==, "{\"id\":\"msg_123465\",\"type\":\"pong\",\"timestamp\":\"2024-01-15T10:00:00Z\"}");
 }
 
 static void
 test_error (void)
 {
-  g_autofree char *full = sim_message_format_error ("msg_123466", NOW, "INVALID_CHANNEL", "Channel 'x' does not exist",
-                                                    "client_msg_004", "subscribe");
+  g_autofree char *full = sim_message_format_error ("msg_123466", NOW, "INVALID_CHANNEL",
+                                                    "Channel 'x' does not exist", "client_msg_004", "subscribe");
   g_autofree char *partial = sim_message_format_error ("m", NOW, "C", "t", NULL, "ping");
   g_autofree char *bare = sim_message_format_error ("m", NOW, "C", "t", NULL, NULL);
 
-  g_assert_cmpstr (full, ==, "{\"id\":\"msg_123466\",\"type\":\"error\",\"timestamp\":\"2024-01-15T10:00:00Z\",\"data\":{"
-                             "\"code\":\"INVALID_CHANNEL\",\"message\":\"Channel 'x' does not exist\","
-                             "\"details\":{\"requestId\":\"client_msg_004\",\"action\":\"subscribe\"}}}");
+  g_assert_cmpstr (full, ==,
+                   "{\"id\":\"msg_123466\",\"type\":\"error\",\"timestamp\":\"2024-01-15T10:00:00Z\",\"data\":{"
+                   "\"code\":\"INVALID_CHANNEL\",\"message\":\"Channel 'x' does not exist\","
+                   "\"details\":{\"requestId\":\"client_msg_004\",\"action\":\"subscribe\"}}}");
   g_assert_true (g_str_has_suffix (partial, "\"details\":{\"action\":\"ping\"}}}"));
   g_assert_true (g_str_has_suffix (bare, "\"message\":\"t\"}}"));
 }

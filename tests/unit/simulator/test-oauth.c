@@ -27,11 +27,14 @@ test_refresh (void)
     gint64 expires;
 
     sim_tokens_set_refresh_token (tokens, "a+b/c==");
-    reply = ask (tokens, FORM, "grant_type=refresh_token&client_id=prp-relay&refresh_token=a%2Bb%2Fc%3D%3D&scope=", 200);
+    reply = ask (tokens, FORM,
+                 "grant_type=refresh_token&client_id=prp-relay&refresh_token=a%2Bb%2Fc%3D%3D&scope=", 200);
     g_assert_cmpstr (json_object_get_string_member (reply, "token_type"), ==, "Bearer");
-    g_assert_cmpstr (json_object_get_string_member (reply, "refresh_token"), ==, sim_tokens_get_refresh_token (tokens));
-    g_assert_cmpint (sim_tokens_check (tokens, json_object_get_string_member (reply, "access_token"), NOW, &expires), ==,
-                     SIM_TOKEN_ACCEPTED);
+    g_assert_cmpstr (json_object_get_string_member (reply, "refresh_token"), ==,
+                     sim_tokens_get_refresh_token (tokens));
+    g_assert_cmpint (
+        sim_tokens_check (tokens, json_object_get_string_member (reply, "access_token"), NOW, &expires), ==,
+        SIM_TOKEN_ACCEPTED);
     g_assert_cmpint (json_object_get_int_member_with_default (reply, "expires_in", 0), ==, life);
 
     again = ask (tokens, FORM, "grant_type=refresh_token&refresh_token=a%2Bb%2Fc%3D%3D", 400);

@@ -37,10 +37,10 @@ static void
 test_all (void)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (SimOptions) options =
-      parse ("prp-simulator --port 0 --listen ::1 --token a --token b --token-file tf --any-token --rate 2.5 --heartbeat 0.5 "
-             "--seed 7 --max-channels 3 --max-actions-per-sec 4 --token-life 90 --port-file pf --refresh-token-file rf -q",
-             &error);
+  g_autoptr (SimOptions) options = parse (
+      "prp-simulator --port 0 --listen ::1 --token a --token b --token-file tf --any-token --rate 2.5 --heartbeat 0.5 "
+      "--seed 7 --max-channels 3 --max-actions-per-sec 4 --token-life 90 --port-file pf --refresh-token-file rf -q",
+      &error);
 
   g_assert_no_error (error);
   g_assert_cmpuint (options->port, ==, 0);

@@ -51,13 +51,17 @@ test_refused (void)
     { "{\"id\":1,\"action\":\"ping\"}", NULL, "ping", RELAY_ERROR_INVALID_ACTION, "The member 'id' " },
     { "{\"action\":\"dance\"}", NULL, "dance", RELAY_ERROR_INVALID_ACTION, "Unknown action 'dance'" },
     { "{\"action\":\"invalid\"}", NULL, "invalid", RELAY_ERROR_INVALID_ACTION, "Unknown action 'invalid'" },
-    { "{\"action\":\"subscribe\"}", NULL, "subscribe", RELAY_ERROR_INVALID_ACTION, "The action 'subscribe' needs" },
+    { "{\"action\":\"subscribe\"}", NULL, "subscribe", RELAY_ERROR_INVALID_ACTION,
+      "The action 'subscribe' needs" },
     { "{\"action\":\"subscribe\",\"payload\":[]}", NULL, "subscribe", RELAY_ERROR_INVALID_ACTION, "The action" },
-    { "{\"action\":\"subscribe\",\"payload\":{\"channels\":\"prp:a\"}}", NULL, "subscribe", RELAY_ERROR_INVALID_ACTION, "The" },
-    { "{\"action\":\"subscribe\",\"payload\":{\"channels\":[]}}", NULL, "subscribe", RELAY_ERROR_INVALID_ACTION, "The action" },
-    { "{\"action\":\"unsubscribe\",\"payload\":{\"channels\":[1]}}", NULL, "unsubscribe", RELAY_ERROR_INVALID_ACTION, "The" },
-    { "{\"id\":\"b\",\"action\":\"subscribe\",\"payload\":{\"channels\":[\"prp:a\",\"invalid:channel\",\"x\"]}}", "b", "subscribe",
-      RELAY_ERROR_INVALID_CHANNEL, "Channel 'invalid:channel' does not exist" },
+    { "{\"action\":\"subscribe\",\"payload\":{\"channels\":\"prp:a\"}}", NULL, "subscribe",
+      RELAY_ERROR_INVALID_ACTION, "The" },
+    { "{\"action\":\"subscribe\",\"payload\":{\"channels\":[]}}", NULL, "subscribe", RELAY_ERROR_INVALID_ACTION,
+      "The action" },
+    { "{\"action\":\"unsubscribe\",\"payload\":{\"channels\":[1]}}", NULL, "unsubscribe",
+      RELAY_ERROR_INVALID_ACTION, "The" },
+    { "{\"id\":\"b\",\"action\":\"subscribe\",\"payload\":{\"channels\":[\"prp:a\",\"invalid:channel\",\"x\"]}}",
+      "b", "subscribe", RELAY_ERROR_INVALID_CHANNEL, "Channel 'invalid:channel' does not exist" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {

@@ -116,7 +116,8 @@ shake_hands (Fixture *fixture, SoupMessage *message, const char *token)
 
   if (authorization != NULL)
     add_header (message, "Authorization", authorization);
-  soup_session_websocket_connect_async (fixture->session, message, NULL, NULL, G_PRIORITY_DEFAULT, NULL, on_reply, &reply);
+  soup_session_websocket_connect_async (fixture->session, message, NULL, NULL, G_PRIORITY_DEFAULT, NULL, on_reply,
+                                        &reply);
   test_wait_for (has_reply, &reply);
   connection = soup_session_websocket_connect_finish (fixture->session, reply.result, NULL);
   g_object_unref (reply.result);
@@ -130,7 +131,8 @@ test_handshake (Fixture *fixture, gconstpointer data)
   g_autoptr (TestClient) client = shake_hands (fixture, message, TOKEN);
 
   g_assert_nonnull (client);
-  g_assert_null (soup_websocket_connection_get_extensions (client->connection)); /* nothing would bound what it unpacks to */
+  g_assert_null (
+      soup_websocket_connection_get_extensions (client->connection)); /* nothing would bound what it unpacks to */
   test_client_subscribe (client, "\"project:proj_atlas\"");
   sim_hub_burst (fixture->hub, 1, 0);
   json_object_unref (test_client_next (client, "prp.created"));
@@ -233,7 +235,8 @@ test_stall (Fixture *fixture, gconstpointer data)
 
   g_free (control (fixture, "POST", "stall"));
   add_header (stalled, "Authorization", "Bearer " TOKEN);
-  soup_session_websocket_connect_async (fixture->session, stalled, NULL, NULL, G_PRIORITY_DEFAULT, cancellable, on_reply, &reply);
+  soup_session_websocket_connect_async (fixture->session, stalled, NULL, NULL, G_PRIORITY_DEFAULT, cancellable,
+                                        on_reply, &reply);
   while (!is_stalled) {
     g_autofree char *stats = control (fixture, "GET", "stats");
 
@@ -269,7 +272,8 @@ test_token_endpoint (Fixture *fixture, gconstpointer data)
   g_assert_cmpstr (soup_message_headers_get_content_type (soup_message_get_response_headers (good), NULL), ==,
                    "application/json");
   node = json_from_string (reply, NULL);
-  client = shake_hands (fixture, handshake, json_object_get_string_member (json_node_get_object (node), "access_token"));
+  client = shake_hands (fixture, handshake,
+                        json_object_get_string_member (json_node_get_object (node), "access_token"));
   g_assert_nonnull (client);
 
   set_body (again, "application/x-www-form-urlencoded", form, strlen (form));

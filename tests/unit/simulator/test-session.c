@@ -56,8 +56,8 @@ start (Fixture *fixture, gint64 token_expires_usec, gboolean raw)
   g_autoptr (GSocketConnection) server = NULL, client = NULL;
 
   test_make_pair (&server, &client);
-  fixture->session = sim_session_new (G_IO_STREAM (server), g_socket_connection_get_socket (server), token_expires_usec,
-                                      &fixture->limits, &fixture->ids, &events, fixture);
+  fixture->session = sim_session_new (G_IO_STREAM (server), g_socket_connection_get_socket (server),
+                                      token_expires_usec, &fixture->limits, &fixture->ids, &events, fixture);
   if (raw)
     fixture->raw = g_steal_pointer (&client);
   else
@@ -107,7 +107,8 @@ test_established (Fixture *fixture, gconstpointer data)
   JsonObject *members = json_object_get_object_member (message, "data");
   JsonArray *features = json_object_get_array_member (members, "features");
 
-  g_assert_cmpstr (json_object_get_string_member (members, "connectionId"), ==, sim_session_get_id (fixture->session));
+  g_assert_cmpstr (json_object_get_string_member (members, "connectionId"), ==,
+                   sim_session_get_id (fixture->session));
   g_assert_true (g_str_has_prefix (sim_session_get_id (fixture->session), "conn_"));
   g_assert_true (json_object_has_member (members, "serverVersion"));
   g_assert_cmpuint (json_array_get_length (features), ==, 3);
@@ -139,7 +140,8 @@ test_subscribe (Fixture *fixture, gconstpointer data)
   test_client_send (fixture->client, "{\"id\":\"1\",\"action\":\"subscribe\",\"payload\":{\"channels\":"
                                      "[\"project:p\",\"agent:a\"]}}");
   confirmed = test_client_next (fixture->client, "subscription.confirmed");
-  channels = json_object_get_array_member (json_object_get_object_member (confirmed, "data"), "subscribedChannels");
+  channels =
+      json_object_get_array_member (json_object_get_object_member (confirmed, "data"), "subscribedChannels");
   g_assert_cmpuint (json_array_get_length (channels), ==, 2);
   g_assert_cmpstr (json_array_get_string_element (channels, 0), ==, "project:p");
   g_assert_cmpstr (json_array_get_string_element (channels, 1), ==, "agent:a");
@@ -161,8 +163,9 @@ test_bad_channel (Fixture *fixture, gconstpointer data)
   g_autoptr (JsonObject) message = NULL;
 
   skip_established (fixture);
-  test_client_send (fixture->client, "{\"id\":\"client_msg_004\",\"action\":\"subscribe\",\"payload\":{\"channels\":"
-                                     "[\"project:p\",\"invalid:channel\"]}}");
+  test_client_send (fixture->client,
+                    "{\"id\":\"client_msg_004\",\"action\":\"subscribe\",\"payload\":{\"channels\":"
+                    "[\"project:p\",\"invalid:channel\"]}}");
   message = test_client_next (fixture->client, "error");
   g_assert_cmpstr (json_object_get_string_member (json_object_get_object_member (message, "data"), "message"), ==,
                    "Channel 'invalid:channel' does not exist");
@@ -193,12 +196,14 @@ test_subscription_limit (Fixture *fixture, gconstpointer data)
   SimEvent event = { .project_channel = (char *) "project:p", .prp_channel = (char *) "prp:6" };
 
   test_client_subscribe (fixture->client, "\"prp:1\",\"prp:2\",\"prp:3\",\"prp:4\"");
-  test_client_send (fixture->client, "{\"id\":\"1\",\"action\":\"subscribe\",\"payload\":{\"channels\":[\"prp:5\",\"prp:6\"]}}");
+  test_client_send (fixture->client,
+                    "{\"id\":\"1\",\"action\":\"subscribe\",\"payload\":{\"channels\":[\"prp:5\",\"prp:6\"]}}");
   test_client_expect_error (fixture->client, "SUBSCRIPTION_LIMIT", "1", "subscribe");
   g_assert_false (sim_session_wants (fixture->session, &event));
 
   /* What is subscribed already takes no room again. */
-  test_client_send (fixture->client, "{\"action\":\"subscribe\",\"payload\":{\"channels\":[\"prp:1\",\"prp:6\",\"prp:6\"]}}");
+  test_client_send (fixture->client,
+                    "{\"action\":\"subscribe\",\"payload\":{\"channels\":[\"prp:1\",\"prp:6\",\"prp:6\"]}}");
   json_object_unref (test_client_next (fixture->client, "subscription.confirmed"));
   g_assert_true (sim_session_wants (fixture->session, &event));
 }
@@ -554,7 +559,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 #define ADD(name, func) g_test_add ("/simulator/session/" name, Fixture, NULL, set_up, func, tear_down)
 #define ADD_RAW(name, func) g_test_add ("/simulator/session/" name, Fixture, NULL, set_up_raw, func, tear_down)
-#define ADD_LATER(name, func) g_test_add ("/simulator/session/" name, Fixture, NULL, set_up_limits, func, tear_down)
+#define ADD_LATER(name, func) \
+  g_test_add ("/simulator/session/" name, Fixture, NULL, set_up_limits, func, tear_down)
   ADD ("established", test_established);
   ADD ("ping", test_ping);
   ADD ("subscribe", test_subscribe);

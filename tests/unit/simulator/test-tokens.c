@@ -51,7 +51,8 @@ test_any (void)
 
   g_assert_cmpint (check (tokens, "whatever", NOW), ==, SIM_TOKEN_ACCEPTED);
   g_assert_cmpint (check (tokens, "whatever", NOW + 59 * SEC), ==, SIM_TOKEN_ACCEPTED);
-  g_assert_cmpint (check (tokens, "whatever", NOW + 60 * SEC), ==, SIM_TOKEN_EXPIRED); /* from when it was first seen */
+  g_assert_cmpint (check (tokens, "whatever", NOW + 60 * SEC), ==,
+                   SIM_TOKEN_EXPIRED); /* from when it was first seen */
   g_assert_cmpint (check (tokens, "no token", NOW), ==, SIM_TOKEN_UNKNOWN);
   g_assert_cmpint (check (tokens, "", NOW), ==, SIM_TOKEN_UNKNOWN);
 }
@@ -184,7 +185,8 @@ test_are_in (void)
   g_assert_true (sim_tokens_are_in (tokens, "refresh-me-with-this")); /* even though it is void */
   g_assert_true (sim_tokens_are_in (tokens, access));
   g_assert_true (sim_tokens_are_in (tokens, refresh));
-  g_assert_false (sim_tokens_are_in (tokens, "{\"action\":\"subscribe\",\"payload\":{\"channels\":[\"prp:device\"]}}"));
+  g_assert_false (
+      sim_tokens_are_in (tokens, "{\"action\":\"subscribe\",\"payload\":{\"channels\":[\"prp:device\"]}}"));
 }
 
 int

@@ -12,9 +12,10 @@
 static const struct {
   const char *type, *data;
 } examples[] = {
-  { "prp.created", "{\"id\":\"prp_789012\",\"projectId\":\"proj_123456\",\"name\":\"Implement Authentication\","
-                   "\"description\":\"Add JWT authentication to the API\",\"status\":\"pending\",\"priority\":\"high\","
-                   "\"createdBy\":\"usr_123456\",\"createdAt\":\"2024-01-15T10:00:00Z\"}" },
+  { "prp.created",
+    "{\"id\":\"prp_789012\",\"projectId\":\"proj_123456\",\"name\":\"Implement Authentication\","
+    "\"description\":\"Add JWT authentication to the API\",\"status\":\"pending\",\"priority\":\"high\","
+    "\"createdBy\":\"usr_123456\",\"createdAt\":\"2024-01-15T10:00:00Z\"}" },
   { "prp.updated", "{\"id\":\"prp_789012\",\"changes\":{\"status\":{\"old\":\"pending\",\"new\":\"active\"},"
                    "\"assignedAgent\":{\"old\":null,\"new\":\"agent_001\"}},\"updatedBy\":\"usr_123456\","
                    "\"updatedAt\":\"2024-01-15T11:30:00Z\"}" },
@@ -25,9 +26,10 @@ static const struct {
                    "\"reason\":\"Duplicate entry\"}" },
   { "agent.assigned", "{\"agentId\":\"agent_001\",\"prpId\":\"prp_789012\",\"priority\":\"high\","
                       "\"estimatedStartTime\":\"2024-01-15T12:00:00Z\"}" },
-  { "agent.progress", "{\"agentId\":\"agent_001\",\"prpId\":\"prp_789012\",\"progress\":45,"
-                      "\"currentTask\":\"Implementing JWT middleware\",\"completedTasks\":[\"Setup authentication routes\","
-                      "\"Configure JWT library\"],\"remainingTasks\":[\"Implement refresh token logic\",\"Add tests\"]}" },
+  { "agent.progress",
+    "{\"agentId\":\"agent_001\",\"prpId\":\"prp_789012\",\"progress\":45,"
+    "\"currentTask\":\"Implementing JWT middleware\",\"completedTasks\":[\"Setup authentication routes\","
+    "\"Configure JWT library\"],\"remainingTasks\":[\"Implement refresh token logic\",\"Add tests\"]}" },
 };
 
 /* Same members in the same order, each of the same type; of arrays, each element as the example's first. */
@@ -50,7 +52,8 @@ has_same_shape (JsonNode *example, JsonNode *actual)
     JsonArray *array = json_node_get_array (actual);
 
     for (guint i = 0; i < json_array_get_length (array); i++)
-      if (!has_same_shape (json_array_get_element (json_node_get_array (example), 0), json_array_get_element (array, i)))
+      if (!has_same_shape (json_array_get_element (json_node_get_array (example), 0),
+                           json_array_get_element (array, i)))
         return FALSE;
     return TRUE;
   }
@@ -121,7 +124,8 @@ test_deterministic (void)
   guint n_different = 0;
 
   for (guint i = 0; i < 1000; i++) {
-    g_autoptr (SimEvent) a = sim_world_step (one, NOW), b = sim_world_step (same, NOW), c = sim_world_step (other, NOW);
+    g_autoptr (SimEvent) a = sim_world_step (one, NOW), b = sim_world_step (same, NOW),
+                         c = sim_world_step (other, NOW);
     g_autofree char *text_a = sim_json_format (a->data), *text_b = sim_json_format (b->data);
     g_autofree char *text_c = sim_json_format (c->data);
 
@@ -211,7 +215,8 @@ test_life_cycle (void)
   g_autoptr (SimWorld) world = sim_world_new (3);
   g_autoptr (GHashTable) stages = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   g_autoptr (GHashTable) progress = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
-  g_autoptr (GHashTable) works_on = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free); /* agent → PRP */
+  g_autoptr (GHashTable) works_on =
+      g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free); /* agent → PRP */
   guint n_completed = 0, n_alive = 0;
 
   for (guint i = 0; i < N_STEPS; i++) {
@@ -281,8 +286,10 @@ test_describe (void)
     sim_event_free (sim_world_step (world, NOW));
   state = sim_world_describe (world);
   members = json_node_get_object (state);
-  g_assert_cmpuint (json_array_get_length (json_object_get_array_member (members, "projects")), ==, SIM_WORLD_N_PROJECTS);
-  g_assert_cmpuint (json_array_get_length (json_object_get_array_member (members, "agents")), ==, SIM_WORLD_N_AGENTS);
+  g_assert_cmpuint (json_array_get_length (json_object_get_array_member (members, "projects")), ==,
+                    SIM_WORLD_N_PROJECTS);
+  g_assert_cmpuint (json_array_get_length (json_object_get_array_member (members, "agents")), ==,
+                    SIM_WORLD_N_AGENTS);
   g_assert_cmpuint (json_array_get_length (json_object_get_array_member (members, "prps")), >, 0);
   first = json_array_get_object_element (json_object_get_array_member (members, "projects"), 0);
   g_assert_cmpstr (json_object_get_string_member (first, "id"), ==, "proj_atlas");
