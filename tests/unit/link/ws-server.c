@@ -2,6 +2,8 @@
 #include "tests/unit/link/ws-server.h"
 
 #include <glib/gstdio.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -309,6 +311,7 @@ on_incoming (GSocketService *service, GSocketConnection *connection, GObject *so
   WsServer *server = user_data;
   WsPeer *peer = g_new0 (WsPeer, 1);
 
+  g_socket_set_option (g_socket_connection_get_socket (connection), IPPROTO_TCP, TCP_NODELAY, TRUE, NULL);
   peer->server = server;
   if (server->certificate != NULL) {
     peer->stream = g_tls_server_connection_new (G_IO_STREAM (connection), server->certificate, NULL);
