@@ -3,168 +3,11 @@
 
 #include <string.h>
 
-#include "tests/unit/link/ws-server.h"
+#include "tests/unit/common/tls-server.h"
+#include "tests/unit/link/link-probe.h"
 
-#define LIMIT 100000
+#define LIMIT PROBE_LIMIT
 #define MSEC 1000
-
-/* ---- the link under test, and what it reports ---- */
-
-typedef struct {
-  RelayLink *link;
-  gboolean opened, closed;
-  GPtrArray *messages; /* GBytes */
-  guint n_unusable;
-  guint64 bytes;
-  RelayTrouble *trouble;
-  gboolean in_call;
-  /* What to do from within a call. */
-  guint free_at; /* the count of messages at which the link is freed; 0: never */
-  gboolean free_when_opened;
-} Probe;
-
-static void
-probe_free_link (Probe *probe)
-{
-  g_clear_pointer (&probe->link, relay_link_free);
-}
-
-static void
-on_opened (RelayLink *link, gpointer user_data)
-{
-  Probe *probe = user_data;
-
-  g_assert_false (probe->in_call);
-  g_assert_false (probe->opened);
-  probe->opened = TRUE;
-  if (probe->free_when_opened)
-    probe_free_link (probe);
-}
-
-static void
-on_heard (RelayLink *link, gsize bytes, gpointer user_data)
-{
-  Probe *probe = user_data;
-
-  g_assert_false (probe->in_call);
-  probe->bytes += bytes;
-}
-
-static void
-on_message (RelayLink *link, const char *text, gsize length, gpointer user_data)
-{
-  Probe *probe = user_data;
-
-  g_assert_false (probe->in_call);
-  g_assert_true (probe->opened);
-  g_assert_false (probe->closed);
-  g_ptr_array_add (probe->messages, g_bytes_new (text, length));
-  if (probe->messages->len == probe->free_at)
-    probe_free_link (probe);
-}
-
-static void
-on_unusable (RelayLink *link, const char *reason, gpointer user_data)
-{
-  ((Probe *) user_data)->n_unusable++;
-}
-
-static void
-on_closed (RelayLink *link, const RelayTrouble *trouble, gpointer user_data)
-{
-  Probe *probe = user_data;
-
-  g_assert_false (probe->in_call);
-  g_assert_false (probe->closed);
-  probe->closed = TRUE;
-  probe->trouble = trouble != NULL ? relay_trouble_copy (trouble) : NULL;
-}
-
-static const RelayLinkEvents events = {
-  .opened = on_opened,
-  .heard = on_heard,
-  .message = on_message,
-  .unusable = on_unusable,
-  .closed = on_closed,
-};
-
-static Probe *
-probe_new (const char *url, const RelayLinkOptions *options)
-{
-  Probe *probe = g_new0 (Probe, 1);
-  RelayLinkOptions all = options != NULL ? *options : (RelayLinkOptions){ 0 };
-  g_autoptr (RelayToken) token = ws_make_token ("t0ken");
-
-  all.url = (char *) url;
-  if (all.ping_interval_usec == 0)
-    all.ping_interval_usec = 3600 * (guint64) G_USEC_PER_SEC;
-  if (all.pong_timeout_usec == 0)
-    all.pong_timeout_usec = 3600 * (guint64) G_USEC_PER_SEC;
-  if (all.max_message_bytes == 0)
-    all.max_message_bytes = LIMIT;
-  probe->messages = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  probe->in_call = TRUE;
-  probe->link = relay_link_new (&all, &events, probe);
-  relay_link_open (probe->link, token);
-  probe->in_call = FALSE;
-  return probe;
-}
-
-static void
-probe_free (Probe *probe)
-{
-  probe_free_link (probe);
-  /* libsoup takes a turn or two to let go. */
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
-  g_ptr_array_unref (probe->messages);
-  relay_trouble_free (probe->trouble);
-  g_free (probe);
-}
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Probe, probe_free)
-
-static void
-assert_message (Probe *probe, guint index, const char *text)
-{
-  g_assert_cmpuint (probe->messages->len, >, index);
-  g_assert_cmpmem (g_bytes_get_data (probe->messages->pdata[index], NULL), g_bytes_get_size (probe->messages->pdata[index]),
-                   text, strlen (text));
-}
-
-static void
-assert_ended (Probe *probe, const char *code)
-{
-  ws_wait_for (probe->closed);
-  g_assert_nonnull (probe->trouble);
-  g_assert_cmpstr (probe->trouble->code, ==, code);
-}
-
-/* The usual beginning: a server, and a link to it that is open. */
-typedef struct {
-  WsServer *server;
-  char *url;
-  Probe *probe;
-  WsPeer *peer;
-} Pair;
-
-static void
-pair_open (Pair *pair, const RelayLinkOptions *options)
-{
-  pair->server = ws_server_new ();
-  pair->url = ws_server_get_url (pair->server);
-  pair->probe = probe_new (pair->url, options);
-  ws_wait_for (pair->probe->opened);
-  pair->peer = ws_server_last (pair->server);
-}
-
-static void
-pair_clear (Pair *pair)
-{
-  probe_free (pair->probe);
-  ws_server_free (pair->server);
-  g_free (pair->url);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Pair, pair_clear)
 
 /* ---- what goes well ---- */
 
@@ -185,9 +28,9 @@ test_messages (void)
   ws_peer_send_frame (pair.peer, 0x0, TRUE, "o", 1);
   ws_peer_send_text (pair.peer, "");
   ws_wait_for (pair.probe->messages->len == 3 && pair.peer->n_pongs == 1);
-  assert_message (pair.probe, 0, "{\"one\":1}");
-  assert_message (pair.probe, 1, "two");
-  assert_message (pair.probe, 2, "");
+  probe_assert_message (pair.probe, 0, "{\"one\":1}");
+  probe_assert_message (pair.probe, 1, "two");
+  probe_assert_message (pair.probe, 2, "");
   g_assert_cmpuint (pair.probe->n_unusable, ==, 1);
   g_assert_cmpuint (pair.probe->bytes, ==, 11 + 5 + 4 + 12 + 3 + 2);
 
@@ -213,8 +56,8 @@ test_behind_answer (gconstpointer data)
   probe = probe_new (url, NULL);
   ws_wait_for (probe->messages->len == n_messages + 1);
   for (guint i = 0; i < n_messages; i++)
-    assert_message (probe, i, big);
-  assert_message (probe, n_messages, "last");
+    probe_assert_message (probe, i, big);
+  probe_assert_message (probe, n_messages, "last");
 }
 
 static void
@@ -287,7 +130,7 @@ test_refusal (gconstpointer data)
 
   server->answer = g_strdup (refusal->answer);
   probe = probe_new (url, NULL);
-  assert_ended (probe, refusal->code);
+  probe_assert_ended (probe, refusal->code);
   g_assert_cmpint (probe->trouble->remedy, ==, refusal->remedy);
   g_assert_cmpuint (probe->trouble->retry_after_usec, ==, refusal->retry_after_usec);
   g_assert_false (probe->opened);
@@ -318,7 +161,7 @@ test_bad_accept (void)
 
   server->bad_accept = TRUE;
   probe = probe_new (url, NULL);
-  assert_ended (probe, "PROTOCOL");
+  probe_assert_ended (probe, "PROTOCOL");
 }
 
 static void
@@ -331,7 +174,7 @@ test_handshake_timeout (void)
 
   server->silent = TRUE;
   probe = probe_new (url, &options);
-  assert_ended (probe, "HANDSHAKE_TIMEOUT");
+  probe_assert_ended (probe, "HANDSHAKE_TIMEOUT");
   /* And the connection is given up, not left behind. */
   ws_wait_for (ws_server_last (server)->ended);
 }
@@ -350,7 +193,7 @@ test_endless_answer (void)
   probe = probe_new (url, &options);
   ws_wait_for (server->peers->len == 1 && ws_server_last (server)->request != NULL);
   ws_peer_send (ws_server_last (server), answer, strlen (answer));
-  assert_ended (probe, "AUTH_FAILED");
+  probe_assert_ended (probe, "AUTH_FAILED");
 }
 
 static void
@@ -362,7 +205,7 @@ test_nobody_there (void)
 
   ws_server_free (g_steal_pointer (&server));
   probe = probe_new (url, NULL);
-  assert_ended (probe, "REFUSED");
+  probe_assert_ended (probe, "REFUSED");
 }
 
 static void
@@ -370,7 +213,7 @@ test_no_such_name (void)
 {
   g_autoptr (Probe) probe = probe_new ("ws://no-such-host.invalid/", NULL);
 
-  assert_ended (probe, "DNS");
+  probe_assert_ended (probe, "DNS");
 }
 
 static void
@@ -380,7 +223,7 @@ test_bad_ca_file (void)
   g_autoptr (Probe) probe = probe_new ("wss://127.0.0.1:1/", &options);
 
   g_assert_false (probe->closed);
-  assert_ended (probe, "CONFIGURATION");
+  probe_assert_ended (probe, "CONFIGURATION");
 }
 
 /* ---- liveness ---- */
@@ -397,7 +240,7 @@ test_silent (void)
   ws_wait_for (pair.peer->texts->len == 1);
   g_assert_cmpint (g_get_monotonic_time () - start, >=, 140 * MSEC);
   g_assert_nonnull (strstr (pair.peer->texts->pdata[0], "\"ping\""));
-  assert_ended (pair.probe, "TIMEOUT");
+  probe_assert_ended (pair.probe, "TIMEOUT");
   g_assert_cmpint (g_get_monotonic_time () - start, >=, 290 * MSEC);
   ws_wait_for (pair.peer->ended);
 }
@@ -449,7 +292,7 @@ test_fin_in_frame (void)
   pair_open (&pair, NULL);
   ws_peer_send (pair.peer, half, sizeof half);
   ws_peer_end (pair.peer);
-  assert_ended (pair.probe, "CONNECTION_LOST");
+  probe_assert_ended (pair.probe, "CONNECTION_LOST");
   g_assert_cmpuint (pair.probe->messages->len, ==, 0);
 }
 
@@ -460,7 +303,7 @@ test_abort (void)
 
   pair_open (&pair, NULL);
   ws_peer_abort (pair.peer);
-  assert_ended (pair.probe, "CONNECTION_LOST");
+  probe_assert_ended (pair.probe, "CONNECTION_LOST");
 }
 
 typedef struct {
@@ -491,7 +334,7 @@ test_goodbye (gconstpointer data)
   ws_peer_send_text (pair.peer, "before");
   ws_peer_send_close (pair.peer, goodbye->code, goodbye->reason);
   ws_peer_send_text (pair.peer, "behind");
-  assert_ended (pair.probe, goodbye->expected);
+  probe_assert_ended (pair.probe, goodbye->expected);
   g_assert_cmpint (pair.probe->trouble->remedy, ==, RELAY_REMEDY_RETRY);
   if (goodbye->reason != NULL)
     g_assert_nonnull (strstr (pair.probe->trouble->text, goodbye->reason));
@@ -512,7 +355,7 @@ test_lingering (void)
   pair.server->deaf_to_close = TRUE;
   start = g_get_monotonic_time ();
   ws_peer_send_close (pair.peer, 1001, "bye");
-  assert_ended (pair.probe, "SERVER_GOING_AWAY");
+  probe_assert_ended (pair.probe, "SERVER_GOING_AWAY");
   g_assert_cmpint (g_get_monotonic_time () - start, <, RELAY_LINK_CLOSE_TIMEOUT_USEC + G_USEC_PER_SEC);
   ws_wait_for (pair.peer->ended);
 }
@@ -603,7 +446,7 @@ test_not_utf8 (void)
   ws_peer_send_text (pair.peer, "fine");
   ws_peer_send_text (pair.peer, "\xff\xfe");
   ws_peer_send_text (pair.peer, "behind");
-  assert_ended (pair.probe, "NOT_UTF8");
+  probe_assert_ended (pair.probe, "NOT_UTF8");
   g_assert_cmpuint (pair.probe->messages->len, ==, 1);
   g_assert_cmpuint (pair.peer->close_code, ==, 1007);
 }
@@ -617,7 +460,7 @@ test_masked (void)
 
   pair_open (&pair, NULL);
   ws_peer_send (pair.peer, masked, sizeof masked);
-  assert_ended (pair.probe, "PROTOCOL");
+  probe_assert_ended (pair.probe, "PROTOCOL");
   g_assert_cmpuint (pair.peer->close_code, ==, 1002);
   g_assert_cmpuint (pair.probe->messages->len, ==, 0);
 }
@@ -639,7 +482,7 @@ test_size (gconstpointer data)
       ws_wait_for (pair.probe->messages->len == 1);
   }
   g_assert_cmpuint (g_bytes_get_size (pair.probe->messages->pdata[0]), ==, LIMIT);
-  assert_ended (pair.probe, "MESSAGE_TOO_BIG");
+  probe_assert_ended (pair.probe, "MESSAGE_TOO_BIG");
   g_assert_cmpuint (pair.probe->messages->len, ==, 1);
   g_assert_cmpuint (pair.peer->close_code, ==, 1009);
 }
@@ -655,7 +498,7 @@ test_much_too_big (void)
   pair_open (&pair, NULL);
   start = g_get_monotonic_time ();
   ws_peer_send_text (pair.peer, text);
-  assert_ended (pair.probe, "MESSAGE_TOO_BIG");
+  probe_assert_ended (pair.probe, "MESSAGE_TOO_BIG");
   g_assert_cmpuint (pair.peer->close_code, ==, 1009);
   g_assert_cmpuint (pair.peer->out->len, ==, 0);
   g_assert_cmpint (g_get_monotonic_time () - start, <, RELAY_LINK_CLOSE_TIMEOUT_USEC);
@@ -669,8 +512,123 @@ test_huge_length (void)
 
   pair_open (&pair, NULL);
   ws_peer_send (pair.peer, header, sizeof header);
-  assert_ended (pair.probe, "MESSAGE_TOO_BIG");
+  probe_assert_ended (pair.probe, "MESSAGE_TOO_BIG");
   g_assert_cmpuint (pair.peer->close_code, ==, 1009);
+}
+
+/* A peer that pings and pings, and does not read our answers. */
+static void
+test_ping_flood (void)
+{
+  g_auto (Pair) pair = { 0 };
+  g_autofree char *big = g_strnfill (1000000, 'x');
+
+  pair_open (&pair, NULL);
+  ws_peer_stop_reading (pair.peer);
+  /* Until nothing more can be written. */
+  for (guint i = 0; i < 30; i++)
+    g_assert_true (relay_link_send (pair.probe->link, big));
+  for (guint i = 0; i < 3 * 1024; i++)
+    ws_peer_send_frame (pair.peer, 0x9, TRUE, "ping", 4);
+  probe_assert_ended (pair.probe, "PROTOCOL");
+}
+
+/* ---- over TLS ---- */
+
+static TlsAuthority *
+set_certificate (WsServer *server, const char *host)
+{
+  TlsAuthority *authority = tls_authority_new ();
+  g_autofree char *certificate = tls_authority_issue (authority, host, NULL, NULL);
+  g_autofree char *directory = g_path_get_dirname (certificate);
+  g_autofree char *key = g_build_filename (directory, "server.key", NULL);
+  g_autoptr (GError) error = NULL;
+
+  server->certificate = g_tls_certificate_new_from_files (certificate, key, &error);
+  g_assert_no_error (error);
+  return authority;
+}
+
+/* TLS has buffers of its own, below and above what a descriptor tells: nothing may get stuck in them. */
+static void
+test_tls (void)
+{
+  g_auto (Pair) pair = { .server = ws_server_new () };
+  g_autoptr (TlsAuthority) authority = set_certificate (pair.server, "localhost");
+  RelayLinkOptions options = { .ca_file = (char *) tls_authority_get_ca_file (authority) };
+  g_autofree char *big = g_strnfill (50000, 'x');
+  guint n = 0;
+
+  pair.server->behind = g_byte_array_new ();
+  for (; n < 20; n++)
+    ws_append_frame (pair.server->behind, 0x1, TRUE, big, strlen (big));
+  pair_open (&pair, &options);
+  ws_wait_for (pair.probe->messages->len == n);
+
+  for (guint i = 0; i < 40; i++) {
+    relay_link_set_paused (pair.probe->link, TRUE);
+    for (guint j = 0; j < 5; j++, n++)
+      ws_peer_send_text (pair.peer, big);
+    if (i % 2 == 0)
+      ws_run_for (5 * MSEC);
+    relay_link_set_paused (pair.probe->link, FALSE);
+    if (i % 4 == 0)
+      ws_run_for (5 * MSEC);
+  }
+  ws_wait_for (pair.probe->messages->len == n);
+  for (guint i = 0; i < n; i++)
+    probe_assert_message (pair.probe, i, big);
+
+  g_assert_true (relay_link_send (pair.probe->link, "over"));
+  ws_wait_for (pair.peer->texts->len == 1);
+  relay_link_close (pair.probe->link, 1000, NULL);
+  ws_wait_for (pair.probe->closed);
+  g_assert_cmpuint (pair.peer->close_code, ==, 1000);
+}
+
+static void
+test_tls_too_big (void)
+{
+  g_auto (Pair) pair = { .server = ws_server_new () };
+  g_autoptr (TlsAuthority) authority = set_certificate (pair.server, "localhost");
+  RelayLinkOptions options = { .ca_file = (char *) tls_authority_get_ca_file (authority) };
+  g_autofree char *text = g_strnfill (3000000, 'x');
+
+  pair_open (&pair, &options);
+  ws_peer_send_text (pair.peer, text);
+  probe_assert_ended (pair.probe, "MESSAGE_TOO_BIG");
+  g_assert_cmpuint (pair.peer->close_code, ==, 1009);
+}
+
+/* With TLS a goodbye is said in a thread, which would wait for a peer that does not read for ever. */
+static void
+test_tls_stuck (void)
+{
+  g_auto (Pair) pair = { .server = ws_server_new () };
+  g_autoptr (TlsAuthority) authority = set_certificate (pair.server, "localhost");
+  RelayLinkOptions options = { .ca_file = (char *) tls_authority_get_ca_file (authority) };
+  g_autofree char *big = g_strnfill (1000000, 'x');
+
+  pair_open (&pair, &options);
+  ws_peer_stop_reading (pair.peer);
+  for (guint i = 0; i < 30; i++)
+    g_assert_true (relay_link_send (pair.probe->link, big));
+  ws_run_for (50 * MSEC);
+  relay_link_close (pair.probe->link, 1000, NULL);
+  ws_wait_for (pair.probe->closed);
+}
+
+static void
+test_tls_wrong_host (void)
+{
+  g_autoptr (WsServer) server = ws_server_new ();
+  g_autoptr (TlsAuthority) authority = set_certificate (server, "elsewhere.example");
+  RelayLinkOptions options = { .ca_file = (char *) tls_authority_get_ca_file (authority) };
+  g_autofree char *url = ws_server_get_url (server);
+  g_autoptr (Probe) probe = probe_new (url, &options);
+
+  probe_assert_ended (probe, "TLS_WRONG_HOST");
+  g_assert_null (ws_server_last (server)->request);
 }
 
 /* ---- freeing, at any time ---- */
@@ -773,6 +731,11 @@ main (int argc, char **argv)
   g_test_add_data_func ("/link/size/many", GUINT_TO_POINTER (4000), test_size);
   g_test_add_func ("/link/much-too-big", test_much_too_big);
   g_test_add_func ("/link/huge-length", test_huge_length);
+  g_test_add_func ("/link/ping-flood", test_ping_flood);
+  g_test_add_func ("/link/tls/messages", test_tls);
+  g_test_add_func ("/link/tls/too-big", test_tls_too_big);
+  g_test_add_func ("/link/tls/stuck", test_tls_stuck);
+  g_test_add_func ("/link/tls/wrong-host", test_tls_wrong_host);
   g_test_add_func ("/link/free/when-opened", test_free_when_opened);
   g_test_add_func ("/link/free/in-message", test_free_in_message);
   g_test_add_func ("/link/free/in-handshake", test_free_in_handshake);

@@ -121,6 +121,16 @@ ws_peer_send_close (WsPeer *peer, guint code, const char *reason)
 }
 
 void
+ws_peer_stop_reading (WsPeer *peer)
+{
+  GSocket *socket = g_object_get_data (G_OBJECT (peer->stream), "socket");
+
+  /* Or the kernel would read on instead, as far as tcp_rmem goes. */
+  g_assert_true (g_socket_set_option (socket, SOL_SOCKET, SO_RCVBUF, 64 * 1024, NULL));
+  peer->not_reading = TRUE;
+}
+
+void
 ws_peer_end (WsPeer *peer)
 {
   peer->end_when_written = TRUE;

@@ -47,7 +47,7 @@ struct WsPeer {
   gboolean ended;        /* the client has ended the connection */
   gboolean reset;        /* likewise, the hard way */
   gboolean close_sent;
-  gboolean not_reading;  /* set to stop reading */
+  gboolean not_reading;
 
   /* private */
   GIOStream *stream;
@@ -76,6 +76,8 @@ void ws_peer_send_frame (WsPeer *peer, guint8 opcode, gboolean fin, gconstpointe
 void ws_peer_send_text (WsPeer *peer, const char *text);
 /* A close frame; 0: without a code. */
 void ws_peer_send_close (WsPeer *peer, guint code, const char *reason);
+/* Reads no more: a few MB of the client's, and its writes block. */
+void ws_peer_stop_reading (WsPeer *peer);
 /* Ends the connection when all is written: FIN. */
 void ws_peer_end (WsPeer *peer);
 /* Ends it now: RST. */

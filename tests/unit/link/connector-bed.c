@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/link/connector-bed.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+static void
+on_event (RelayEvent *event, gpointer user_data)
+{
+  ((Bed *) user_data)->n_events++;
+}
+
+static void
+on_ping (guint64 rtt_usec, const GError *error, gpointer user_data)
+{
+  ((Bed *) user_data)->ping = error != NULL ? error->code : -1;
+}
+
+static void
+on_status (const RelayStatus *status, RelayStatusFields fields, gpointer user_data)
+{
+  Bed *bed = user_data;
+
+  if (fields & RELAY_STATUS_STATE)
+    g_string_append_printf (bed->states, "%s ", relay_state_to_string (status->state));
+}
+
+void
+bed_set_token (Bed *bed, const char *token)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_file_set_contents_full (bed->token_file, token, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, &error);
+  g_assert_no_error (error);
+}
+
+/* RFC 6749 §6. */
+static void
+on_refresh (SoupServer *endpoint, SoupServerMessage *message, const char *path, GHashTable *query, gpointer user_data)
+{
+  Bed *bed = user_data;
+  g_autofree char *token = NULL, *reply = NULL, *expires = NULL;
+
+  bed->n_refreshes++;
+  if (bed->refresh_status != SOUP_STATUS_OK) {
+    static const char refusal[] = "{\"error\":\"invalid_grant\"}";
+
+    soup_server_message_set_status (message, bed->refresh_status, NULL);
+    if (bed->refresh_status == SOUP_STATUS_BAD_REQUEST)
+      soup_server_message_set_response (message, "application/json", SOUP_MEMORY_STATIC, refusal, strlen (refusal));
+    return;
+  }
+  token = bed->granted != NULL ? g_strdup (bed->granted) : g_strdup_printf ("renewed-%u", bed->n_refreshes);
+  if (bed->granted == NULL)
+    bed_set_bearer (bed, token);
+  expires = bed->life_sec > 0 ? g_strdup_printf (",\"expires_in\":%" G_GUINT64_FORMAT, bed->life_sec) : g_strdup ("");
+  reply = g_strdup_printf ("{\"access_token\":\"%s\",\"token_type\":\"Bearer\"%s}", token, expires);
+  soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
+  soup_server_message_set_response (message, "application/json", SOUP_MEMORY_COPY, reply, strlen (reply));
+}
+
+void
+bed_init (Bed *bed)
+{
+  bed->server = ws_server_new ();
+  bed->url = ws_server_get_url (bed->server);
+  service_set_greeting (bed->server, TRUE);
+  bed->server->text = service_answer;
+  bed->server->bearer = g_strdup ("good");
+  bed->directory = g_dir_make_tmp ("prp-relay-connector-XXXXXX", NULL);
+  bed->token_file = g_build_filename (bed->directory, "token", NULL);
+  bed->refresh_file = g_build_filename (bed->directory, "refresh-token", NULL);
+  bed_set_token (bed, "good");
+  bed->options = (RelayConnectorOptions){
+    .link = {
+      .url = bed->url,
+      .ping_interval_usec = 3600 * SEC,
+      .pong_timeout_usec = 2 * SEC,
+      .max_message_bytes = 1000000,
+    },
+    .tokens = { .token_file = bed->token_file },
+    .actions_per_sec = 100,
+    .initial_delay_usec = 250 * MSEC,
+    .max_delay_usec = 500 * MSEC,
+  };
+  bed->subscriptions = relay_subscriptions_new (10000);
+  bed->status = relay_status_new ();
+  bed->states = g_string_new (NULL);
+  relay_status_watch (bed->status, on_status, bed);
+  bed->refresh_status = SOUP_STATUS_OK;
+}
+
+void
+bed_add_endpoint (Bed *bed)
+{
+  g_autoptr (GError) error = NULL;
+  GSList *uris;
+
+  bed->endpoint = soup_server_new (NULL, NULL);
+  soup_server_add_handler (bed->endpoint, NULL, on_refresh, bed, NULL);
+  soup_server_listen_local (bed->endpoint, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, &error);
+  g_assert_no_error (error);
+  uris = soup_server_get_uris (bed->endpoint);
+  bed->options.tokens.refresh_url = g_uri_to_string (uris->data);
+  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
+  g_assert_true (g_file_set_contents_full (bed->refresh_file, "refresh", -1, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+  bed->options.tokens.refresh_token_file = bed->refresh_file;
+}
+
+void
+bed_start (Bed *bed)
+{
+  bed->connector = relay_connector_new (&bed->options, bed->subscriptions, bed->status, on_event, bed);
+  g_assert_cmpstr (bed->status->url, ==, bed->url);
+  relay_connector_start (bed->connector);
+}
+
+void
+bed_clear (Bed *bed)
+{
+  relay_connector_free (bed->connector);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  relay_subscriptions_free (bed->subscriptions);
+  relay_status_free (bed->status);
+  ws_server_free (bed->server);
+  g_clear_object (&bed->endpoint);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_unlink (bed->token_file);
+  g_unlink (bed->refresh_file);
+  g_assert_cmpint (g_rmdir (bed->directory), ==, 0);
+  g_free (bed->options.tokens.refresh_url);
+  g_free (bed->url);
+  g_free (bed->directory);
+  g_free (bed->token_file);
+  g_free (bed->refresh_file);
+  g_free (bed->granted);
+  g_string_free (bed->states, TRUE);
+}
+
+void
+bed_connect (Bed *bed)
+{
+  bed_init (bed);
+  bed_start (bed);
+  wait_for_connections (bed, 1);
+}
+
+gboolean
+bed_is_active (Bed *bed, const char *name)
+{
+  return relay_subscriptions_lookup (bed->subscriptions, name)->state == RELAY_CHANNEL_ACTIVE;
+}
+
+void
+bed_set_bearer (Bed *bed, const char *token)
+{
+  g_free (bed->server->bearer);
+  bed->server->bearer = g_strdup (token);
+}
+
+void
+bed_ping (Bed *bed)
+{
+  relay_connector_ping (bed->connector, on_ping, bed);
+}

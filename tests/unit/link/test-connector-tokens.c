@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+#include "link/connector.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "tests/unit/link/connector-bed.h"
+
+/* What the connector does when its token is missing, refused, at its end, or another one. */
+
+static void
+test_no_token (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  g_unlink (bed.token_file);
+  bed_start (&bed);
+  wait_for_state (&bed, RELAY_STATE_UNAUTHORIZED);
+  g_assert_cmpstr (bed.status->error_code, ==, "NO_CREDENTIALS");
+  g_assert_cmpuint (bed.status->attempts, ==, 0);
+  g_assert_false (relay_connector_is_trying (bed.connector));
+  ws_run_for (600 * MSEC);
+  g_assert_cmpuint (bed.server->peers->len, ==, 0);
+  /* It appears, and is noticed. */
+  bed_set_token (&bed, "good");
+  wait_for_connections (&bed, 1);
+}
+
+/* The server refuses the only token there is: it is asked once. */
+static void
+test_refused (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_set_token (&bed, "bad");
+  bed_start (&bed);
+  wait_for_state (&bed, RELAY_STATE_UNAUTHORIZED);
+  g_assert_cmpstr (bed.status->error_code, ==, "AUTH_FAILED");
+  ws_run_for (700 * MSEC);
+  g_assert_cmpuint (bed.server->peers->len, ==, 1);
+  g_assert_cmpuint (bed.status->next_attempt_usec, ==, 0);
+
+  /* Asked to, it tries again, once. */
+  relay_connector_connect (bed.connector);
+  wait_for_state (&bed, RELAY_STATE_UNAUTHORIZED);
+  g_assert_cmpuint (bed.server->peers->len, ==, 2);
+
+  bed_set_token (&bed, "good");
+  wait_for_connections (&bed, 1);
+  g_assert_cmpuint (bed.server->peers->len, ==, 3);
+}
+
+/* Each renewal gives another token, none of which will do: two handshakes, then quiet. */
+static void
+test_refused_twice (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  bed_set_token (&bed, "bad");
+  bed.granted = g_strdup ("bad-too");
+  bed_start (&bed);
+  wait_for_state (&bed, RELAY_STATE_UNAUTHORIZED);
+  g_assert_cmpstr (bed.status->error_code, ==, "AUTH_FAILED");
+  ws_run_for (700 * MSEC);
+  g_assert_cmpuint (bed.server->peers->len, ==, 2);
+  g_assert_cmpuint (bed.n_refreshes, ==, 1);
+}
+
+static void
+test_refused_renewed (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  bed_set_token (&bed, "old");
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  g_assert_cmpuint (bed.server->peers->len, ==, 2);
+  g_assert_cmpuint (bed.n_refreshes, ==, 1);
+  g_assert_cmpstr (bed.status->error_code, ==, "");
+}
+
+/* The endpoint is down for a while: the refused token is not shown to the server again meanwhile. */
+static void
+test_endpoint_down (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  bed_set_token (&bed, "old");
+  bed.refresh_status = SOUP_STATUS_BAD_GATEWAY;
+  bed_start (&bed);
+  ws_wait_for (bed.n_refreshes == 3 && bed.status->state == RELAY_STATE_WAITING);
+  g_assert_cmpstr (bed.status->error_code, ==, "RENEWAL_FAILED");
+  g_assert_cmpuint (bed.server->peers->len, ==, 1);
+  bed.refresh_status = SOUP_STATUS_OK;
+  wait_for_connections (&bed, 1);
+  g_assert_cmpuint (bed.server->peers->len, ==, 2);
+}
+
+static void
+test_endpoint_refuses (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  bed_set_token (&bed, "old");
+  bed.refresh_status = SOUP_STATUS_BAD_REQUEST;
+  bed_start (&bed);
+  wait_for_state (&bed, RELAY_STATE_UNAUTHORIZED);
+  g_assert_cmpstr (bed.status->error_code, ==, "RENEWAL_REFUSED");
+  ws_run_for (600 * MSEC);
+  g_assert_cmpuint (bed.n_refreshes, ==, 1);
+  g_assert_cmpuint (bed.server->peers->len, ==, 1);
+}
+
+static void
+test_expired (void)
+{
+  g_auto (Bed) bed = { 0 };
+  WsPeer *peer;
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  relay_subscriptions_set_durable (bed.subscriptions, "project:a", TRUE);
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  peer = ws_server_last (bed.server);
+  ws_wait_for (bed_is_active (&bed, "project:a"));
+  ws_peer_send_text (peer, SERVICE_TOKEN_EXPIRED);
+  wait_for_connections (&bed, 2);
+  g_assert_cmpuint (peer->close_code, ==, 1000);
+  g_assert_cmpuint (bed.n_refreshes, ==, 1);
+  g_assert_cmpuint (bed.status->attempts, ==, 0);
+  g_assert_cmpstr (bed.states->str, ==, "connecting connected connecting connected ");
+  ws_wait_for (bed_is_active (&bed, "project:a"));
+}
+
+/* Nothing can renew it. */
+static void
+test_expired_for_good (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_connect (&bed);
+  ws_peer_send_text (ws_server_last (bed.server), SERVICE_TOKEN_EXPIRED);
+  wait_for_state (&bed, RELAY_STATE_UNAUTHORIZED);
+  g_assert_cmpstr (bed.status->error_code, ==, "TOKEN_EXPIRED");
+  ws_wait_for (ws_server_last (bed.server)->close_code == 1000);
+  ws_run_for (600 * MSEC);
+  g_assert_cmpuint (bed.server->peers->len, ==, 1);
+}
+
+static void
+expire_at_once (WsPeer *peer, const char *text, gpointer user_data)
+{
+  ws_peer_send_text (peer, SERVICE_TOKEN_EXPIRED);
+}
+
+/* Each token has expired as soon as it is used: a few are renewed at once, the others with a delay. */
+static void
+test_expired_again (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  bed.options.initial_delay_usec = bed.options.max_delay_usec = 3600 * SEC;
+  relay_subscriptions_set_durable (bed.subscriptions, "project:a", TRUE);
+  bed.server->text = expire_at_once;
+  bed_start (&bed);
+  wait_for_state (&bed, RELAY_STATE_WAITING);
+  g_assert_cmpuint (bed.n_refreshes, ==, RELAY_CONNECTOR_QUICK_RENEWALS);
+  g_assert_cmpuint (ws_server_count (bed.server), ==, RELAY_CONNECTOR_QUICK_RENEWALS + 1);
+  g_assert_cmpstr (bed.status->error_code, ==, "TOKEN_EXPIRED");
+  g_assert_cmpuint (bed.status->attempts, ==, 1);
+}
+
+static void
+refuse_at_once (WsPeer *peer, const char *text, gpointer user_data)
+{
+  g_autofree char *error = service_error ("AUTH_FAILED", NULL, NULL);
+
+  ws_peer_send_text (peer, error);
+}
+
+/* Refused not by a 401, but by a message, and the renewed token too. */
+static void
+test_refused_by_message (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  relay_subscriptions_set_durable (bed.subscriptions, "project:a", TRUE);
+  bed.server->text = refuse_at_once;
+  bed_start (&bed);
+  wait_for_state (&bed, RELAY_STATE_UNAUTHORIZED);
+  g_assert_cmpstr (bed.status->error_code, ==, "AUTH_FAILED");
+  ws_run_for (600 * MSEC);
+  g_assert_cmpuint (ws_server_count (bed.server), ==, 2);
+  g_assert_cmpuint (bed.n_refreshes, ==, 1);
+}
+
+/* Ahead of its end, with nothing said by the server. */
+static void
+test_renewed_ahead (void)
+{
+  g_auto (Bed) bed = { 0 };
+  WsPeer *peer;
+  guint64 expires;
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  g_unlink (bed.token_file);
+  bed.life_sec = 2;
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  expires = bed.status->token_expires_usec;
+  g_assert_cmpuint (expires, >, (guint64) g_get_real_time ());
+  peer = ws_server_last (bed.server);
+  bed.life_sec = 3600;
+  wait_for_connections (&bed, 2);
+  g_assert_cmpuint ((guint64) g_get_real_time (), <, expires + SEC / 2);
+  g_assert_cmpuint (peer->close_code, ==, 1000);
+  g_assert_cmpuint (bed.n_refreshes, ==, 2);
+  g_assert_cmpuint (bed.status->token_expires_usec, >, expires + 3000 * SEC);
+  g_assert_cmpuint (bed.status->attempts, ==, 0);
+}
+
+/* That fails: the connection at hand stays. */
+static void
+test_renewal_fails (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  g_unlink (bed.token_file);
+  bed.life_sec = 1;
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  bed.refresh_status = SOUP_STATUS_SERVICE_UNAVAILABLE;
+  ws_wait_for (bed.n_refreshes == 2);
+  ws_run_for (300 * MSEC);
+  g_assert_cmpint (bed.status->state, ==, RELAY_STATE_CONNECTED);
+  g_assert_cmpuint (bed.server->peers->len, ==, 1);
+  g_assert_cmpuint (bed.n_refreshes, ==, 2);
+}
+
+static void
+test_token_changed (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_connect (&bed);
+  /* Written anew, but the same. */
+  bed_set_token (&bed, "good");
+  ws_run_for (700 * MSEC);
+  g_assert_cmpuint (bed.server->peers->len, ==, 1);
+
+  bed_set_bearer (&bed, "better");
+  bed_set_token (&bed, "better");
+  wait_for_connections (&bed, 2);
+  g_assert_cmpuint (((WsPeer *) bed.server->peers->pdata[0])->close_code, ==, 1000);
+}
+
+/* While waiting for something else. */
+static void
+test_token_changed_waiting (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed.options.initial_delay_usec = bed.options.max_delay_usec = 3600 * SEC;
+  bed.server->answer = g_strdup ("HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n");
+  bed_start (&bed);
+  wait_for_state (&bed, RELAY_STATE_WAITING);
+  g_clear_pointer (&bed.server->answer, g_free);
+  bed_set_bearer (&bed, "better");
+  bed_set_token (&bed, "better");
+  wait_for_connections (&bed, 1);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  relay_log_init ("test-connector-tokens", g_test_verbose () ? LOG_DEBUG : LOG_ERR);
+  g_test_add_func ("/connector-tokens/no-token", test_no_token);
+  g_test_add_func ("/connector-tokens/refused", test_refused);
+  g_test_add_func ("/connector-tokens/refused-twice", test_refused_twice);
+  g_test_add_func ("/connector-tokens/refused-renewed", test_refused_renewed);
+  g_test_add_func ("/connector-tokens/refused-by-message", test_refused_by_message);
+  g_test_add_func ("/connector-tokens/endpoint-down", test_endpoint_down);
+  g_test_add_func ("/connector-tokens/endpoint-refuses", test_endpoint_refuses);
+  g_test_add_func ("/connector-tokens/expired", test_expired);
+  g_test_add_func ("/connector-tokens/expired-for-good", test_expired_for_good);
+  g_test_add_func ("/connector-tokens/expired-again", test_expired_again);
+  g_test_add_func ("/connector-tokens/renewed-ahead", test_renewed_ahead);
+  g_test_add_func ("/connector-tokens/renewal-fails", test_renewal_fails);
+  g_test_add_func ("/connector-tokens/token-changed", test_token_changed);
+  g_test_add_func ("/connector-tokens/token-changed-waiting", test_token_changed_waiting);
+  return g_test_run ();
+}
