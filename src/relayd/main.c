@@ -11,6 +11,16 @@
 #include "common/log.h"
 #include "relayd/daemon.h"
 
+/* A configuration can have several faults, a line each. */
+static void
+log_error (const GError *error)
+{
+  g_auto (GStrv) lines = g_strsplit (error->message, "\n", -1);
+
+  for (char **line = lines; *line != NULL; line++)
+    relay_err ("%s", *line);
+}
+
 static gboolean
 on_terminate (gpointer user_data)
 {
@@ -23,8 +33,10 @@ on_hangup (gpointer user_data)
 {
   g_autoptr (GError) error = NULL;
 
-  if (!relay_daemon_reload (user_data, &error))
-    relay_err ("The old configuration stays: %s", error->message);
+  if (!relay_daemon_reload (user_data, &error)) {
+    log_error (error);
+    relay_err ("The old configuration stays");
+  }
   return G_SOURCE_CONTINUE;
 }
 
@@ -82,7 +94,7 @@ main (int argc, char **argv)
 
   daemon = relay_daemon_new (config, &error);
   if (daemon == NULL) {
-    relay_err ("%s", error->message);
+    log_error (error);
     return EXIT_FAILURE;
   }
   g_unix_signal_add (SIGTERM, on_terminate, daemon);
