@@ -22,7 +22,8 @@ import sys
 import xml.etree.ElementTree as ElementTree
 
 TAP_LINE = re.compile(r'^(not )?ok\b\s*\d*\s*(?:-\s*)?([^#]*?)\s*(?:#\s*(\w+)\s*(.*))?$')
-SHOWN_LINES = 60
+SHOWN_LINES = 40
+NOISE = re.compile(r'^# [\w-]+-DEBUG: ')  # what libraries say of themselves in g_test's output
 
 Case = collections.namedtuple('Case', 'name outcome detail')  # outcome: passed, failed, skipped
 
@@ -32,7 +33,8 @@ def tap_cases(text):
     for line in text.splitlines():
         match = TAP_LINE.match(line)
         if not match:
-            remarks.append(line)
+            if not NOISE.match(line):
+                remarks.append(line)
         else:
             bad, name, directive, reason = match.groups()
             directive = (directive or '').upper()
@@ -72,7 +74,8 @@ def program_cases(entry, directory):
         cases = list(tap_cases(output))
     result = entry['result']
     good = result in ('OK', 'SKIP')
-    tail = '\n'.join((output + '\n' + (entry.get('stderr') or '')).splitlines()[-SHOWN_LINES:])
+    lines = (output + '\n' + (entry.get('stderr') or '')).splitlines()
+    tail = '\n'.join([line for line in lines if not NOISE.match(line)][-SHOWN_LINES:])
     if result == 'SKIP' and not cases:
         cases = [Case('', 'skipped', output.strip()[:200])]
     elif not good and not any(c.outcome == 'failed' for c in cases):
