@@ -163,15 +163,6 @@ class Checks:
             if status != 0:
                 yield from output.splitlines()
 
-    def check_example(self):
-        """relay.conf.example and relay.conf(5) have the same keys"""
-        page = self.source / 'data/man/relay.conf.5.scd'
-        example = (self.source / 'data/relay.conf.example').read_text()
-        in_example = set(re.findall(r'^#?([A-Z]\w+)=', example, re.MULTILINE))
-        in_page = set(re.findall(r'^\*([A-Z]\w+)=?\*', page.read_text(), re.MULTILINE))
-        yield from (f'{key}= is not in the example' for key in sorted(in_page - in_example))
-        yield from (f'{key}= is not in the man page' for key in sorted(in_example - in_page))
-
     def check_codes(self):
         """every code of LastError is explained in README.md and in the D-Bus reference"""
         table = (self.source / 'src/common/trouble.c').read_text()
