@@ -174,12 +174,11 @@ test_client_next (TestClient *client, const char *type)
 void
 test_client_subscribe (TestClient *client, const char *channels)
 {
-  g_autoptr (JsonObject) established = test_client_next (client, "connection.established");
-  g_autoptr (JsonObject) confirmed = NULL;
   g_autofree char *text = g_strdup_printf ("{\"action\":\"subscribe\",\"payload\":{\"channels\":[%s]}}", channels);
 
+  json_object_unref (test_client_next (client, "connection.established"));
   test_client_send (client, text);
-  confirmed = test_client_next (client, "subscription.confirmed");
+  json_object_unref (test_client_next (client, "subscription.confirmed"));
 }
 
 void

@@ -192,7 +192,6 @@ static void
 test_room (Fixture *fixture, gconstpointer data)
 {
   g_autoptr (GPtrArray) clients = g_ptr_array_new_with_free_func ((GDestroyNotify) test_client_free);
-  g_autoptr (JsonNode) description = NULL;
   g_autoptr (JsonObject) established = NULL;
   const char *id;
 
