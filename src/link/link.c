@@ -242,6 +242,11 @@ on_heard (RelayPacedStream *stream, gsize bytes, gpointer user_data)
   RelayLink *link = user_data;
 
   link->heard_usec = g_get_monotonic_time ();
+  /* An answered question waits no more: with a timeout that is longer than the interval, the next one would be late. */
+  if (link->asked_usec != 0 && link->phase == PHASE_OPEN) {
+    link->asked_usec = 0;
+    watch_liveness (link);
+  }
   link->events->heard (link, bytes, link->user_data);
 }
 
