@@ -23,7 +23,7 @@ typedef struct {
   char **channels;
   char **begun;
   guint32 cookie;
-  GHashTable *answers; /* name → Answer */
+  GHashTable *answers; /* name → Answer; NULL: the answer has no arguments */
   gint64 deadline_usec;
   GList *link; /* in RelayCalls.waiting; NULL once done */
 } Call;
@@ -32,6 +32,7 @@ struct RelayCalls {
   RelaySubscriptions *subscriptions;
   RelayHolds *holds;
   RelayCallsUndo undo;
+  RelayCallsCommit commit;
   gpointer user_data;
   GQueue waiting, done;
   GHashTable *by_channel; /* name → GPtrArray of Call, borrowed */
@@ -53,7 +54,7 @@ call_free (Call *call)
   sd_bus_message_unref (call->message);
   g_strfreev (call->channels);
   g_strfreev (call->begun);
-  g_hash_table_unref (call->answers);
+  g_clear_pointer (&call->answers, g_hash_table_unref);
   g_free (call);
 }
 
@@ -173,6 +174,7 @@ find_failure (Call *call)
   return call->channels[0] != NULL ? find_refusal (call, call->channels[0]) : NULL;
 }
 
+/* May finish other calls. */
 static void
 take_back_refused (RelayCalls *calls, Call *call)
 {
@@ -184,6 +186,8 @@ take_back_refused (RelayCalls *calls, Call *call)
     else if (call->begun != NULL && g_strv_contains ((const char *const *) call->begun, *channel))
       calls->undo (*channel, calls->user_data);
   }
+  if (call->cookie != 0 && find_failure (call) != NULL)
+    relay_holds_release (calls->holds, sd_bus_message_get_sender (call->message), call->cookie, NULL);
 }
 
 static int
@@ -208,24 +212,21 @@ send_states (Call *call)
 
   if (r >= 0 && call->cookie != 0)
     r = sd_bus_message_append_basic (reply, 'u', &call->cookie);
-  if (r >= 0)
+  if (r >= 0 && call->answers != NULL)
     r = append_states (reply, call);
   return r < 0 ? r : sd_bus_message_send (reply);
 }
 
 static void
-answer (RelayCalls *calls, Call *call)
+answer (Call *call)
 {
   const char *sender = sd_bus_message_get_sender (call->message);
   const Answer *failure = find_failure (call);
   int r;
 
-  take_back_refused (calls, call);
   if (failure != NULL) {
     RelayError code = relay_error_from_server_code (failure->code);
 
-    if (call->cookie != 0)
-      relay_holds_release (calls->holds, sender, call->cookie, NULL);
     r = sd_bus_reply_method_errorf (call->message, relay_error_get_bus_name (code), "%s", failure->message);
   } else {
     r = send_states (call);
@@ -235,16 +236,22 @@ answer (RelayCalls *calls, Call *call)
                       g_strerror (-r));
 }
 
-/* Answering takes things back, which may finish other calls: until nothing is left. */
 static void
 on_turn (gpointer user_data)
 {
   RelayCalls *calls = user_data;
+  GQueue settled = G_QUEUE_INIT;
   Call *call;
 
   while ((call = g_queue_pop_head (&calls->done)) != NULL) {
     count_sender (calls, sd_bus_message_get_sender (call->message), -1);
-    answer (calls, call);
+    take_back_refused (calls, call);
+    g_queue_push_tail (&settled, call);
+  }
+  if (!g_queue_is_empty (&settled))
+    calls->commit (calls->user_data);
+  while ((call = g_queue_pop_head (&settled)) != NULL) {
+    answer (call);
     call_free (call);
   }
   set_timer (calls);
@@ -253,13 +260,15 @@ on_turn (gpointer user_data)
 /* ---- life ---- */
 
 RelayCalls *
-relay_calls_new (RelaySubscriptions *subscriptions, RelayHolds *holds, RelayCallsUndo undo, gpointer user_data)
+relay_calls_new (RelaySubscriptions *subscriptions, RelayHolds *holds, RelayCallsUndo undo, RelayCallsCommit commit,
+                 gpointer user_data)
 {
   RelayCalls *calls = g_new0 (RelayCalls, 1);
 
   calls->subscriptions = subscriptions;
   calls->holds = holds;
   calls->undo = undo;
+  calls->commit = commit;
   calls->user_data = user_data;
   calls->by_channel = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
   calls->by_sender = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
@@ -330,4 +339,16 @@ relay_calls_add (RelayCalls *calls, sd_bus_message *message, const char *const *
   if (!wait || g_hash_table_size (call->answers) == g_strv_length (call->channels))
     finish (calls, call);
   set_timer (calls);
+}
+
+void
+relay_calls_add_done (RelayCalls *calls, sd_bus_message *message)
+{
+  Call *call = g_new0 (Call, 1);
+
+  call->message = sd_bus_message_ref (message);
+  call->channels = g_new0 (char *, 1);
+  count_sender (calls, sd_bus_message_get_sender (message), +1);
+  g_queue_push_tail (&calls->done, call);
+  relay_turn_arm (calls->turn);
 }

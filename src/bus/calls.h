@@ -9,7 +9,7 @@
 /*
  * Calls of Subscribe and Hold between their arrival and their answer, which waits for the server's word on every channel
  * named. What each channel came to is written down the moment it is known, and the answer is sent at the end of the loop's
- * turn; what was refused is taken back then.
+ * turn: what was refused is taken back, what is left is made to last, and only then is anything confirmed to anybody.
  */
 typedef struct RelayCalls RelayCalls;
 
@@ -20,8 +20,12 @@ typedef struct RelayCalls RelayCalls;
 /* What was refused is not kept: ends the durable subscription that a call had begun. */
 typedef void (*RelayCallsUndo) (const char *channel, gpointer user_data);
 
+/* Makes what was stored last, for all calls that are answered in one turn. */
+typedef void (*RelayCallsCommit) (gpointer user_data);
+
 /* @subscriptions and @holds are borrowed. */
-RelayCalls *relay_calls_new (RelaySubscriptions *subscriptions, RelayHolds *holds, RelayCallsUndo undo, gpointer user_data);
+RelayCalls *relay_calls_new (RelaySubscriptions *subscriptions, RelayHolds *holds, RelayCallsUndo undo, RelayCallsCommit commit,
+                             gpointer user_data);
 /* Calls that still wait are answered with what is known. */
 void relay_calls_free (RelayCalls *calls);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayCalls, relay_calls_free)
@@ -33,6 +37,9 @@ gboolean relay_calls_check_room (RelayCalls *calls, const char *sender, GError *
  * NULL for Hold. @cookie: of the hold; 0 for Subscribe. @wait: FALSE: no answer is to be expected, do without. */
 void relay_calls_add (RelayCalls *calls, sd_bus_message *message, const char *const *channels, const char *const *begun,
                       guint32 cookie, gboolean wait);
+
+/* Likewise, where all is done (Unsubscribe): the answer, without arguments, is sent with the others of this turn. */
+void relay_calls_add_done (RelayCalls *calls, sd_bus_message *message);
 
 /* RELAY_CHANNEL_ANSWERED: the server's word on @channel is final. */
 void relay_calls_channel_answered (RelayCalls *calls, const RelayChannel *channel);

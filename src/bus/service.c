@@ -196,6 +196,14 @@ undo_durable (const char *channel, gpointer user_data)
   set_durable (user_data, channel, FALSE);
 }
 
+static void
+commit (gpointer user_data)
+{
+  RelayService *service = user_data;
+
+  service->actions->commit (service->user_data);
+}
+
 static gboolean
 is_durable (RelayService *service, const char *channel)
 {
@@ -250,7 +258,8 @@ method_unsubscribe (sd_bus_message *message, void *user_data, sd_bus_error *ret_
                                          "There is no durable subscription of %s; nothing was changed", *channel);
   for (char **channel = channels; *channel != NULL; channel++)
     set_durable (service, *channel, FALSE);
-  return sd_bus_reply_method_return (message, NULL);
+  relay_calls_add_done (service->calls, message);
+  return 1;
 }
 
 static int
@@ -637,7 +646,7 @@ relay_service_new (sd_bus *bus, const RelayServiceOptions *options, RelaySubscri
   service->user_data = user_data;
   service->turn = relay_turn_new ("relay-service", on_turn, service);
   service->holds = relay_holds_new (bus, subscriptions, on_holders_changed, service);
-  service->calls = relay_calls_new (subscriptions, service->holds, undo_durable, service);
+  service->calls = relay_calls_new (subscriptions, service->holds, undo_durable, commit, service);
 
   r = export (service);
   if (r < 0) {

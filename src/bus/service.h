@@ -30,8 +30,10 @@ typedef struct {
   void (*disconnect) (gpointer user_data);
   gboolean (*reload) (GError **error, gpointer user_data);
   void (*ping) (RelayServicePong pong, gpointer pong_data, gpointer user_data);
-  /* A durable subscription's beginning or end is to be stored. */
+  /* A durable subscription's beginning or end is to be stored; … */
   void (*store_durable) (const char *channel, gboolean durable, gpointer user_data);
+  /* … and what was stored is to last from now on: it is about to be confirmed. */
+  void (*commit) (gpointer user_data);
   /* Is an answer of the server to be expected within seconds? */
   gboolean (*is_trying) (gpointer user_data);
   /* The bus can take no more for now (TRUE), or everything is written (FALSE). */

@@ -118,6 +118,15 @@ action_store_durable (const char *channel, gboolean durable, gpointer user_data)
 }
 
 static void
+action_commit (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  /* Where it fails, the repetition is planned as for any other failure; the call is answered all the same. */
+  on_store_turn (daemon);
+}
+
+static void
 open_store (RelayDaemon *daemon)
 {
   g_autofree char *directory = g_build_filename (g_get_user_state_dir (), RELAY_STATE_SUBDIR, NULL);
@@ -190,6 +199,7 @@ static const RelayServiceActions actions = {
   .reload = action_reload,
   .ping = action_ping,
   .store_durable = action_store_durable,
+  .commit = action_commit,
   .is_trying = action_is_trying,
   .congested = action_congested,
 };

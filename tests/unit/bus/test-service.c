@@ -20,6 +20,7 @@ typedef struct {
   gboolean trying, reload_fails, congested;
   guint connects, disconnects, reloads, congestions;
   GHashTable *stored;
+  guint n_uncommitted; /* changes of it */
   guint n_signals;      /* of events, that the client heard */
   guint n_changes;      /* PropertiesChanged */
   guint n_added, n_removed;
@@ -71,6 +72,13 @@ do_store_durable (const char *channel, gboolean durable, gpointer user_data)
     g_hash_table_add (f->stored, g_strdup (channel));
   else
     g_hash_table_remove (f->stored, channel);
+  f->n_uncommitted++;
+}
+
+static void
+do_commit (gpointer user_data)
+{
+  ((Fixture *) user_data)->n_uncommitted = 0;
 }
 
 static gboolean
@@ -107,7 +115,7 @@ static void
 set_up (Fixture *f, gconstpointer data)
 {
   static const RelayServiceActions actions = {
-    do_connect, do_disconnect, do_reload, do_ping, do_store_durable, do_is_trying, do_congested,
+    do_connect, do_disconnect, do_reload, do_ping, do_store_durable, do_commit, do_is_trying, do_congested,
   };
   RelayServiceOptions options = { 100, 3 };
   g_autoptr (GError) error = NULL;
@@ -245,6 +253,7 @@ test_subscribe (Fixture *f, gconstpointer data)
   g_autoptr (sd_bus_message) ended = call_as (f, "Unsubscribe", "project:a", NULL);
   g_assert_null (bus_fixture_error (ended));
   g_assert_cmpuint (g_hash_table_size (f->stored), ==, 1);
+  g_assert_cmpuint (f->n_uncommitted, ==, 0);
   assert_error (call_as (f, "Unsubscribe", "project:b", "project:a"), RELAY_BUS_ERROR_PREFIX "NotSubscribed");
   g_assert_cmpuint (g_hash_table_size (f->stored), ==, 1);
 }
@@ -263,6 +272,7 @@ test_refused (Fixture *f, gconstpointer data)
   g_assert_cmpstr (bus_fixture_error (reply), ==, RELAY_BUS_ERROR_PREFIX "InvalidChannel");
   g_assert_cmpstr (sd_bus_message_get_error (reply)->message, ==, "no such thing");
   g_assert_cmpuint (g_hash_table_size (f->stored), ==, 0);
+  g_assert_cmpuint (f->n_uncommitted, ==, 0);
   g_assert_cmpuint (relay_subscriptions_get_n_channels (f->subscriptions), ==, 0);
 
   /* One of two: told apart, and only the good one is kept. */
@@ -288,6 +298,7 @@ test_pending (Fixture *f, gconstpointer data)
   offline = call_as (f, "Subscribe", "project:a", NULL);
   assert_states (offline, "project:a=pending ");
   g_assert_cmpuint (g_hash_table_size (f->stored), ==, 1);
+  g_assert_cmpuint (f->n_uncommitted, ==, 0);
 
   /* One is expected at first, and then not any more. */
   f->trying = TRUE;
