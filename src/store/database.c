@@ -177,8 +177,8 @@ identify (Opening *opening, sqlite3 *db, gint64 *ret_version)
     return VERDICT_BAD;
   }
   if (version < 0 || version > RELAY_STORE_SCHEMA_VERSION) {
-    opening->reason = g_strdup_printf ("it is of a newer version (schema %d, this program knows %d)", (int) version,
-                                       RELAY_STORE_SCHEMA_VERSION);
+    opening->reason = g_strdup_printf ("it is of a newer version (schema %d, this program knows %d)",
+                                       (int) version, RELAY_STORE_SCHEMA_VERSION);
     return VERDICT_BAD;
   }
   *ret_version = version;
@@ -436,8 +436,9 @@ copy_durable_from (Opening *opening, const char *parameters, sqlite3 *memory)
   return rc == SQLITE_DONE;
 }
 
-/* The durable subscriptions of a file that can be read and not written. A reader needs the -shm, and to make it where
- * it is missing; without it, the file can only be read alone, when nobody writes and nothing waits in the -wal. */
+/* The durable subscriptions of a file that can be read and not written. A reader needs the -shm, and to make it
+ * where it is missing; without it, the file can only be read alone, when nobody writes and nothing waits in the
+ * -wal. */
 static gboolean
 copy_durable (Opening *opening, sqlite3 *memory)
 {

@@ -18,8 +18,8 @@ typedef int (*RelayDatabaseRead) (sqlite3 *db, gpointer user_data);
 /* As relay_store_open has it: never NULL, *ret_persistent FALSE if it is in memory; *ret_warning is left alone if
  * all is well. @damage: why the file is to be set aside whatever it looks like, or NULL. @read: what it cannot
  * read is damaged; may be NULL. */
-sqlite3 *relay_database_open (const char *directory, const char *damage, RelayDatabaseRead read, gpointer user_data,
-                              gboolean *ret_persistent, char **ret_warning);
+sqlite3 *relay_database_open (const char *directory, const char *damage, RelayDatabaseRead read,
+                              gpointer user_data, gboolean *ret_persistent, char **ret_warning);
 
 /* Is @rc (of SQLite) word that the file is no database, or a broken one? */
 gboolean relay_database_is_damage (int rc);

@@ -68,8 +68,8 @@ set_io_error (RelayStore *self, GError **error)
 {
   g_autofree char *reason = relay_database_explain (self->db);
 
-  g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "%s/%s cannot be written: %s", self->directory, RELAY_STORE_FILE,
-               reason);
+  g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "%s/%s cannot be written: %s", self->directory,
+               RELAY_STORE_FILE, reason);
 }
 
 /* Runs a statement to its end. *ret_value: the first column of its first row, if it has one. */

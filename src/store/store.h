@@ -33,7 +33,8 @@ void relay_store_set_dirty (RelayStore *store, RelayStoreDirty dirty, gpointer u
 /* Costs nothing if nothing changed. Waits RELAY_STORE_BUSY_TIMEOUT_MSEC at most for another process. Errors:
  * RELAY_ERROR_IO with path and reason. No change is lost by that: they are all written with the next commit, which
  * is the owner's to plan (in a minute, say; a full disk does not empty itself). If the file turned out to be
- * damaged, it was set aside (the text says so), and the next commit, to be made at once, writes everything anew. */
+ * damaged, it was set aside (the text says so), and the next commit, to be made at once, writes everything
+ * anew. */
 gboolean relay_store_commit (RelayStore *store, GError **error);
 
 /* The durable subscriptions as of now: names as they were given, sorted, NULL-terminated. Caller frees

@@ -7,7 +7,8 @@
  */
 #define MIN_CAPACITY 1.0
 
-/* What sums of rounded products may lack of a whole token: whoever waited as long as told is not sent away again. */
+/* What sums of rounded products may lack of a whole token: whoever waited as long as told is not sent away
+ * again. */
 #define SLACK 1e-9
 
 /* Longest wait that is named; who asks again then is told the rest. Keeps the sum within 64 bits at any rate. */

@@ -10,18 +10,27 @@
  * server may confirm names in any grouping, so a confirmation only looks at the channels; a refusal is about a
  * request, and concerns what is unanswered of it:
  *
- *   - A single channel: it is refused. That is the only way in which a channel is.
- *   - More of them: the piece is split, and the parts are asked again, each in a request of its own, never merged with
- *     anything. As parts are always smaller than the whole, that ends, whatever the server does: b bad channels
+ *   - A single channel: it is refused. That is the only way in which a channel is, but for INVALID_ACTION (a server that
+ *     knows no subscribe needs not be asked again).
+ *   - More of them: the piece is split, and the parts are asked again, each in a request of its own, never merged
+ *     with anything. As parts are always smaller than the whole, that ends, whatever the server does: b bad channels
  *     among n cost at most 2·b·⌈log₂ n⌉ requests more.
- *   - For the server's limit, the parts are asked one after the other, the first one's first part first ("exploring"):
- *     the first single channel that is refused proves that the server is full, and what is queued waits for room as
- *     well, but for fresh wants: whoever asks is told the server's word. That costs about 2·⌈log₂ n⌉ requests, where
- *     asking all parts at once would cost n.
+ *   - For the server's limit, the parts are asked one after the other, the first one's first part first
+ *     ("exploring"): the first single channel that is refused proves that the server is full, and what is queued
+ *     waits for room as well, but for fresh wants: whoever asks is told the server's word. That costs at most
+ *     2·⌈log₂ n⌉ requests more, where asking all parts at once would cost n.
  *
- * Room appears when channels are unsubscribed: as many of those in `full` are asked again, who waits longest first.
- * Where one of them turns out to need no room (it is rejected, or wanted no more), the next one is asked instead. A
- * refusal that is older than an unsubscribe (it was asked before that was sent) proves nothing, and is asked again.
+ * Room appears when channels are unsubscribed: as many of those in `full` are asked again, who waits longest
+ * first. Where one of them turns out to need no room (it is rejected, or wanted no more), the next one is asked
+ * instead.
+ *
+ * An unsubscribe waits until what is asked is answered, and what is to be asked waits for the unsubscribe. So no
+ * answer from before it is taken for one from after it: neither does a confirmation that names all there is speak
+ * of a channel that has gone and come again, nor a refusal for the limit of room that has appeared.
+ *
+ * A channel is in doubt when the server may have it without having said so: it was not answered in time, or was
+ * let go while the refused request that it was in is taken apart, or an unsubscribe of it was not taken. It is
+ * unsubscribed when nobody wants it, in whatever phase that finds it.
  *
  * Who is asked next goes round among fresh wants, old ones (a new connection, room) and parts, so that no one of
  * them keeps the others waiting: neither callers that come and go, nor a batch full of bad names.
@@ -106,26 +115,24 @@ take_piece (RelaySubscriptions *self)
   return NULL;
 }
 
-/* Ends the piece: its channels, in no queue, for whoever decides on them. What nobody wants is not among them. If it is
- * not @sure that the server has none of them (it may have refused some, and be about to confirm the others), it is
- * unsubscribed. */
+/* Ends the piece: its channels, in no queue, for whoever decides on them; what nobody wants is not among them.
+ * @done: the server may have done a part of what was asked, and be about to confirm it. */
 static GPtrArray *
-piece_dissolve (RelaySubscriptions *self, Piece *piece, gboolean sure)
+piece_dissolve (RelaySubscriptions *self, Piece *piece, gboolean done)
 {
   GPtrArray *channels = g_ptr_array_sized_new (piece->channels.length);
 
   for (guint n = piece->channels.length; n > 0; n--) {
     Channel *channel = piece->channels.head->data;
 
+    channel->is_asked = done;
     if (channel_is_wanted (channel)) {
       relay_subscriptions_move (self, channel, PHASE_IDLE, NULL, NULL);
-      channel->is_asked = !sure;
       g_ptr_array_add (channels, channel);
-    } else if (sure) {
-      relay_subscriptions_remove (self, channel);
-      relay_subscriptions_use_room (self, 1);
     } else {
-      relay_subscriptions_move (self, channel, PHASE_LATE, &self->leaving, NULL);
+      channel->is_in_doubt |= done;
+      relay_subscriptions_use_room (self, 1);
+      relay_subscriptions_discard (self, channel);
     }
   }
   return channels;
@@ -144,6 +151,7 @@ expire_pieces (RelaySubscriptions *self, gint64 now_usec)
     for (guint n = piece->channels.length; n > 0; n--) {
       Channel *channel = piece->channels.head->data;
 
+      channel->is_in_doubt = TRUE;
       if (channel_is_wanted (channel))
         relay_subscriptions_move (self, channel, PHASE_LATE, &piece->channels, piece);
       else
@@ -175,7 +183,6 @@ send_subscribe (RelaySubscriptions *self, Piece *piece, gint64 now_usec)
   if (piece->order == 0)
     piece->order = piece->number;
   piece->sent_usec = now_usec;
-  piece->n_unsubscribed = self->n_unsubscribed;
   piece->queue = &self->asked;
   g_queue_push_tail_link (&self->asked, &piece->link);
   g_hash_table_insert (self->requests, &piece->number, piece);
@@ -210,7 +217,6 @@ send_unsubscribe (RelaySubscriptions *self)
     request->channels[i] = g_strdup (channel->public.name);
     relay_subscriptions_remove (self, channel);
   }
-  self->n_unsubscribed += n;
   relay_subscriptions_use_room (self, n);
 
   self->next_unsubscribe = (self->next_unsubscribe + 1) % REMEMBERED_UNSUBSCRIBES;
@@ -235,7 +241,7 @@ relay_subscriptions_next (RelaySubscriptions *self, gint64 now_usec, gint64 *ret
     if (now_usec < self->resume_usec)
       next_usec = self->resume_usec;
     else if (self->leaving.length > 0)
-      request = send_unsubscribe (self);
+      request = self->asked.length == 0 ? send_unsubscribe (self) : NULL;
     else if (!(self->is_exploring || self->is_anonymous) || self->asked.length == 0)
       piece = take_piece (self);
 
@@ -263,8 +269,9 @@ relay_subscriptions_confirmed (RelaySubscriptions *self, const char *const *name
   for (; *names != NULL; names++) {
     Channel *channel = g_hash_table_lookup (self->channels, *names);
 
-    if (channel == NULL || !channel->is_asked || channel->phase == PHASE_ON)
+    if (channel == NULL || !(channel->is_asked || channel->is_in_doubt) || channel->phase == PHASE_ON)
       continue;
+    channel->is_in_doubt = FALSE;
     relay_subscriptions_move (self, channel, PHASE_ON, channel_is_wanted (channel) ? NULL : &self->leaving, NULL);
     relay_subscriptions_set_state (self, channel, RELAY_CHANNEL_ACTIVE, NULL, NULL, realtime_usec,
                                    RELAY_CHANNEL_ANSWERED);
@@ -323,13 +330,14 @@ reject (RelaySubscriptions *self, GPtrArray *channels, char *code, char *message
   relay_subscriptions_use_room (self, channels->len);
 }
 
-/* A piece of more than one channel was refused, and one of them may be @named as the culprit: asks the two parts. */
+/* A piece of more than one channel was refused, and one of them may be @named as the culprit: asks the two
+ * parts. */
 static void
 split (RelaySubscriptions *self, Piece *piece, Channel *named)
 {
   guint64 order = piece->order;
   gboolean is_named_wanted = named != NULL && channel_is_wanted (named);
-  g_autoptr (GPtrArray) channels = piece_dissolve (self, piece, FALSE);
+  g_autoptr (GPtrArray) channels = piece_dissolve (self, piece, TRUE);
   guint middle = channels->len / 2;
   guint index;
 
@@ -361,11 +369,10 @@ refuse_for_limit (RelaySubscriptions *self, Piece *piece, char *code, char *mess
 {
   guint n_unanswered = piece->channels.length;
   guint64 order = piece->order;
-  gboolean is_outdated = piece->n_unsubscribed != self->n_unsubscribed;
-  g_autoptr (GPtrArray) channels = piece_dissolve (self, piece, n_unanswered == 1);
+  g_autoptr (GPtrArray) channels = piece_dissolve (self, piece, n_unanswered > 1);
   guint middle = channels->len / 2;
 
-  if (n_unanswered > 1 || is_outdated) {
+  if (n_unanswered > 1) {
     self->is_exploring = TRUE;
     queue_piece (self, channels, middle, channels->len, order, FALSE);
     queue_piece (self, channels, 0, middle, order, FALSE);
@@ -414,8 +421,8 @@ repeat_unsubscribe (RelaySubscriptions *self, guint64 number)
         channel = relay_subscriptions_add (self, *name);
         relay_subscriptions_move (self, channel, PHASE_LATE, &self->leaving, NULL);
       }
-      /* Where it is wanted again, its subscribe says all, unless it is never sent. */
-      channel->is_asked = TRUE;
+      /* Where it is wanted again, its subscribe says all, unless that is never sent. */
+      channel->is_in_doubt = TRUE;
     }
     g_clear_pointer (&unsubscribe->names, g_strfreev);
   }
@@ -433,6 +440,14 @@ make_bounded (const char *text, gsize max_bytes)
   return g_ref_string_new_len (text != NULL ? text : "", (gssize) length);
 }
 
+/* Does it say something about the channels, or only about the request? */
+static gboolean
+is_word_on_channel (RelayError error)
+{
+  return error != RELAY_ERROR_RATE_LIMITED && error != RELAY_ERROR_AUTH_FAILED &&
+         error != RELAY_ERROR_TOKEN_EXPIRED && error != RELAY_ERROR_INVALID_ACTION;
+}
+
 static void
 piece_refused (RelaySubscriptions *self, Piece *piece, RelayError error, char *code, char *message)
 {
@@ -444,16 +459,16 @@ piece_refused (RelaySubscriptions *self, Piece *piece, RelayError error, char *c
     refuse_for_limit (self, piece, code, message);
     return;
   case RELAY_ERROR_RATE_LIMITED:
-    channels = piece_dissolve (self, piece, TRUE);
+    channels = piece_dissolve (self, piece, FALSE);
     queue_piece (self, channels, 0, channels->len, order, FALSE);
     return;
   case RELAY_ERROR_AUTH_FAILED:
   case RELAY_ERROR_TOKEN_EXPIRED:
     /* Idle until the next connection. */
-    channels = piece_dissolve (self, piece, TRUE);
+    channels = piece_dissolve (self, piece, FALSE);
     return;
   case RELAY_ERROR_INVALID_ACTION:
-    channels = piece_dissolve (self, piece, TRUE);
+    channels = piece_dissolve (self, piece, FALSE);
     reject (self, channels, code, message);
     return;
   default:
@@ -461,7 +476,7 @@ piece_refused (RelaySubscriptions *self, Piece *piece, RelayError error, char *c
       split (self, piece, find_named (piece, message));
       return;
     }
-    channels = piece_dissolve (self, piece, TRUE);
+    channels = piece_dissolve (self, piece, FALSE);
     reject (self, channels, code, message);
     return;
   }
@@ -494,8 +509,8 @@ guess_piece (RelaySubscriptions *self, const char *message)
 }
 
 gboolean
-relay_subscriptions_refused (RelaySubscriptions *self, const char *request_id, const char *action, const char *code,
-                             const char *message, gint64 now_usec, double jitter)
+relay_subscriptions_refused (RelaySubscriptions *self, const char *request_id, const char *action,
+                             const char *code, const char *message, gint64 now_usec, double jitter)
 {
   RelayError error = relay_error_from_server_code (code);
   g_autoptr (GRefString) bounded_code = make_bounded (code, CODE_MAX_BYTES);
@@ -519,6 +534,8 @@ relay_subscriptions_refused (RelaySubscriptions *self, const char *request_id, c
   relay_subscriptions_enter (self);
   if (error == RELAY_ERROR_RATE_LIMITED)
     pause_sending (self, piece != NULL ? piece->sent_usec : now_usec, now_usec, jitter);
+  if (piece != NULL && piece->channels.length == 1 && is_word_on_channel (error))
+    ((Channel *) piece->channels.head->data)->is_in_doubt = FALSE;
   if (piece != NULL)
     piece_refused (self, piece, error, bounded_code, bounded_message);
   else if (error == RELAY_ERROR_RATE_LIMITED)

@@ -7,7 +7,8 @@
  * What subscriptions.c and requests.c share. For nobody else.
  */
 
-/* Unsubscribes whose names are remembered, should the server refuse them with RATE_LIMITED; older ones were taken. */
+/* Unsubscribes whose names are remembered, should the server refuse them with RATE_LIMITED; older ones were
+ * taken. */
 #define REMEMBERED_UNSUBSCRIBES 8
 
 /* On the present connection. What is `on` or `late` and wanted no more stands in `leaving` until its unsubscribe
@@ -23,24 +24,24 @@ typedef enum {
 } Phase;
 
 typedef struct {
-  GQueue channels;        /* unanswered, by Channel.link */
-  guint64 number;         /* of its request; 0 while it is to be sent */
-  guint64 order;          /* number of the first request that had these channels; 0 before that */
-  gint64 sent_usec;       /* CLOCK_MONOTONIC */
-  guint64 n_unsubscribed; /* channels unsubscribed before it was sent */
-  GList link;             /* in `queue` */
-  GQueue *queue;          /* pieces, asked or (late) none */
+  GQueue channels;  /* unanswered, by Channel.link */
+  guint64 number;   /* of its request; 0 while it is to be sent */
+  guint64 order;    /* number of the first request that had these channels; 0 before that */
+  gint64 sent_usec; /* CLOCK_MONOTONIC */
+  GList link;       /* in `queue` */
+  GQueue *queue;    /* pieces, asked or (late) none */
 } Piece;
 
 typedef struct {
-  RelayChannel public; /* first: watchers and callers see this. Strings are GRefStrings. */
-  guint refs;          /* the table's and each announcement's */
+  RelayChannel public;  /* first: watchers and callers see this. Strings are GRefStrings. */
+  guint refs;           /* the table's and each announcement's */
   Phase phase;
-  gboolean is_asked;   /* the server may have it, or be about to: it was asked for it on this connection */
-  GQueue *queue;       /* where `link` stands, or NULL */
-  Piece *piece;        /* whose queue that is, or NULL */
+  gboolean is_asked;    /* for on this connection, and not refused since: a confirmation is meant for it */
+  gboolean is_in_doubt; /* the server may have it without ever having said so */
+  GQueue *queue;        /* where `link` stands, or NULL */
+  Piece *piece;         /* whose queue that is, or NULL */
   GList link;
-  GList arrival; /* in `arrivals` */
+  GList arrival;        /* in `arrivals` */
 } Channel;
 
 typedef struct {
@@ -65,7 +66,6 @@ struct RelaySubscriptions {
   GHashTable *requests; /* number → piece in `asked`, or late */
   GQueue full;
   GQueue leaving;
-  guint64 n_unsubscribed; /* channels, in all */
   Unsubscribe unsubscribes[REMEMBERED_UNSUBSCRIBES];
   guint next_unsubscribe;
 
@@ -89,21 +89,27 @@ channel_is_wanted (const Channel *channel)
   return channel->public.durable || channel->public.n_holds > 0;
 }
 
-/* Around whatever changes something: announcements go out, and the wake is called, when the outermost one is left. */
+/* Around whatever changes something: announcements go out, and the wake is called, when the outermost one is
+ * left. */
 void relay_subscriptions_enter (RelaySubscriptions *self);
 void relay_subscriptions_leave (RelaySubscriptions *self);
 
 Channel *relay_subscriptions_add (RelaySubscriptions *self, const char *name);
 void relay_subscriptions_remove (RelaySubscriptions *self, Channel *channel);
 
+/* Nobody wants it, and the server did not say that it has it: removes it, or unsubscribes it where there is
+ * doubt. */
+void relay_subscriptions_discard (RelaySubscriptions *self, Channel *channel);
+
 /* Takes the channel out of the queue that it stands in, and puts it into @queue (of @piece; either may be NULL).
  * The piece that it leaves empty is freed. */
-void relay_subscriptions_move (RelaySubscriptions *self, Channel *channel, Phase phase, GQueue *queue, Piece *piece);
+void relay_subscriptions_move (RelaySubscriptions *self, Channel *channel, Phase phase, GQueue *queue,
+                               Piece *piece);
 
 /* There may be room for @n channels more at the server: as many that wait for it are asked again. */
 void relay_subscriptions_use_room (RelaySubscriptions *self, guint n);
 
 /* The one setter of what is shown of a channel's state. @code, @message: GRefStrings, or NULL for none. @change:
  * what is announced in any case. */
-void relay_subscriptions_set_state (RelaySubscriptions *self, Channel *channel, RelayChannelState state, char *code,
-                                    char *message, gint64 active_since_usec, RelayChannelChange change);
+void relay_subscriptions_set_state (RelaySubscriptions *self, Channel *channel, RelayChannelState state,
+                                    char *code, char *message, gint64 active_since_usec, RelayChannelChange change);

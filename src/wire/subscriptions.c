@@ -174,6 +174,15 @@ relay_subscriptions_remove (RelaySubscriptions *self, Channel *channel)
   channel_unref (channel);
 }
 
+void
+relay_subscriptions_discard (RelaySubscriptions *self, Channel *channel)
+{
+  if (channel->is_in_doubt)
+    relay_subscriptions_move (self, channel, PHASE_LATE, &self->leaving, NULL);
+  else
+    relay_subscriptions_remove (self, channel);
+}
+
 /* Someone wants it, be it for the first time or again: sees to it that the server is asked. */
 static void
 channel_want (RelaySubscriptions *self, Channel *channel)
@@ -214,18 +223,16 @@ channel_unwant (RelaySubscriptions *self, Channel *channel)
     relay_subscriptions_move (self, channel, channel->phase, &self->leaving, NULL);
     return;
   case PHASE_QUEUED:
-    /* To be asked again, after its request was refused: the server may have it for all that, and have yet to say so. */
-    if (channel->is_asked) {
-      relay_subscriptions_move (self, channel, PHASE_LATE, &self->leaving, NULL);
-      return;
-    }
-    relay_subscriptions_remove (self, channel);
+    /* Maybe for the second time, after its request was refused: that may have been for the others', and it is
+     * about to be confirmed. */
+    channel->is_in_doubt |= channel->is_asked;
     relay_subscriptions_use_room (self, 1);
+    relay_subscriptions_discard (self, channel);
     return;
   case PHASE_IDLE:
   case PHASE_REJECTED:
   case PHASE_FULL:
-    relay_subscriptions_remove (self, channel);
+    relay_subscriptions_discard (self, channel);
     return;
   default:
     g_assert_not_reached ();
@@ -275,6 +282,7 @@ relay_subscriptions_disconnected (RelaySubscriptions *self)
     }
     relay_subscriptions_move (self, channel, PHASE_IDLE, NULL, NULL);
     channel->is_asked = FALSE;
+    channel->is_in_doubt = FALSE;
     if (channel->public.state == RELAY_CHANNEL_ACTIVE)
       relay_subscriptions_set_state (self, channel, RELAY_CHANNEL_PENDING, NULL, NULL, 0, 0);
   }

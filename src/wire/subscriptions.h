@@ -16,8 +16,8 @@
  *                         └──refused in a batch: split, asked again
  *
  * A channel that is wanted no more leaves: at once when the server was never asked, by an `unsubscribe` when it is
- * on, and after the answer when it is asked (RELAY_SUBSCRIPTIONS_ANSWER_USEC at most), so that no answer is ever
- * taken for another question's.
+ * on (or may be), and after the answer when it is asked (RELAY_SUBSCRIPTIONS_ANSWER_USEC at most). An unsubscribe
+ * is sent when nothing is asked, so that no answer is ever taken for another question's.
  */
 typedef struct RelaySubscriptions RelaySubscriptions;
 
@@ -62,7 +62,8 @@ typedef struct {
 #define RELAY_CHANNEL_NAME_MAX_BYTES 255
 #define RELAY_SUBSCRIPTIONS_BATCH 500                              /* most channels in one message */
 #define RELAY_SUBSCRIPTIONS_ANSWER_USEC (10 * G_USEC_PER_SEC)      /* how long an answer is waited for */
-/* After RATE_LIMITED: the longest first pause, which doubles up to … until a confirmation comes, and the shortest one. */
+/* After RATE_LIMITED: the longest first pause, which doubles up to … until a confirmation comes, and the shortest
+ * one. */
 #define RELAY_SUBSCRIPTIONS_RATE_DELAY_USEC (1 * G_USEC_PER_SEC)
 #define RELAY_SUBSCRIPTIONS_RATE_DELAY_MAX_USEC (60 * G_USEC_PER_SEC)
 #define RELAY_SUBSCRIPTIONS_RATE_DELAY_MIN_USEC (G_USEC_PER_SEC / 5)

@@ -8,7 +8,8 @@
 
 #define CHANNELS(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* Reads @text with our own strict reader, and holds it to be {"id","action","payload":{"channels"}} and no more. */
+/* Reads @text with our own strict reader, and holds it to be {"id","action","payload":{"channels"}} and no
+ * more. */
 static void
 check (const char *text, const char *id, const char *action, const char *const *channels)
 {

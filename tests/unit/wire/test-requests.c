@@ -47,7 +47,8 @@ test_large_batches (Fixture *f, gconstpointer data)
   g_assert_cmpuint (next_size (f, FALSE), ==, 0);
 }
 
-/* The parts of a refused batch are asked on their own, not with what is wanted meanwhile; and both get their turn. */
+/* The parts of a refused batch are asked on their own, not with what is wanted meanwhile; and both get their
+ * turn. */
 static void
 test_parts_stay_apart (Fixture *f, gconstpointer data)
 {
@@ -191,7 +192,8 @@ test_anonymous (Fixture *f, gconstpointer data)
   expect (f, "+ a:3");
   g_assert_true (REFUSED (NULL, NULL));
   expect_rejected (f, "a:1", "INVALID_CHANNEL");
-  g_assert_true (relay_subscriptions_refused (f->subs, NULL, "subscribe", "INVALID_CHANNEL", "a:3!", f->now_usec, 0.5));
+  g_assert_true (relay_subscriptions_refused (f->subs, NULL, "subscribe", "INVALID_CHANNEL", "a:3!", f->now_usec,
+                                              0.5));
   expect_rejected (f, "a:3", "INVALID_CHANNEL");
   expect_pending (f, "a:2");
 
@@ -270,7 +272,8 @@ test_wrong_hint (Fixture *f, gconstpointer data)
   expect_active (f, "a:2");
 }
 
-/* Eight are wanted, and the server has room for three: it is found out step by step, and nobody else is bothered. */
+/* Eight are wanted, and the server has room for three: it is found out step by step, and nobody else is
+ * bothered. */
 static void
 fill_up (Fixture *f)
 {
@@ -368,9 +371,10 @@ test_limit_fresh_meanwhile (Fixture *f, gconstpointer data)
   expect (f, "+ b:1");
 }
 
-/* The refusal was under way when others left: it says nothing about the room that there is now. */
+/* An unsubscribe waits for the answers that are under way, and what is to be asked waits for it: no answer from
+ * before it is taken for one from after it. */
 static void
-test_limit_outdated (Fixture *f, gconstpointer data)
+test_unsubscribe_is_a_barrier (Fixture *f, gconstpointer data)
 {
   g_autofree char *id = NULL;
 
@@ -382,13 +386,26 @@ test_limit_outdated (Fixture *f, gconstpointer data)
   expect (f, "+ b:1");
   id = g_strdup (f->last_id);
   release (f, "a:1");
-  expect (f, "- a:1");
-  refuse (f, id, "SUBSCRIPTION_LIMIT", "too many");
-  expect_pending (f, "b:1");
-  expect (f, "+ b:1");
-  refuse (f, NULL, "SUBSCRIPTION_LIMIT", "too many");
-  expect_limited (f, "b:1");
+  hold (f, "c:1");
   expect (f, NULL);
+  g_assert_cmpint (f->next_usec, ==, f->now_usec + RELAY_SUBSCRIPTIONS_ANSWER_USEC);
+  f->n_wakes = 0;
+  refuse (f, id, "SUBSCRIPTION_LIMIT", "too many");
+  expect_limited (f, "b:1");
+  g_assert_cmpuint (f->n_wakes, ==, 1);
+  expect (f, "- a:1");
+  expect (f, "+ b:1"); /* there is room now */
+  expect (f, "+ c:1");
+  expect (f, NULL);
+
+  /* Not longer than an answer is waited for. */
+  hold (f, "d:1");
+  expect (f, "+ d:1");
+  confirm (f, "b:1 c:1");
+  release (f, "b:1");
+  expect (f, NULL);
+  f->now_usec += RELAY_SUBSCRIPTIONS_ANSWER_USEC;
+  expect (f, "- b:1");
 }
 
 /* Room goes on to the next in line where the first one has no use for it. */
@@ -677,6 +694,35 @@ test_late_batch (Fixture *f, gconstpointer data)
   expect (f, "+ a:1 a:2");
 }
 
+/* The server may have done what it was asked and never said so. The doubt lasts until it says something about just
+ * that channel, whatever happens to it meanwhile. */
+static void
+test_late_doubt (Fixture *f, gconstpointer data)
+{
+  relay_subscriptions_connected (f->subs);
+  hold (f, "a:1 a:2");
+  expect (f, "+ a:1 a:2");
+  f->now_usec += RELAY_SUBSCRIPTIONS_ANSWER_USEC;
+  expect (f, NULL);
+  hold (f, "b:1 a:1 a:2");
+  expect (f, "+ b:1 a:1 a:2");
+  refuse (f, NULL, "SUBSCRIPTION_LIMIT", "too many");
+  expect (f, "+ b:1");
+  refuse (f, NULL, "SUBSCRIPTION_LIMIT", "too many");
+  expect_limited (f, "a:1");
+  release (f, "a:1 a:1");
+  expect (f, "- a:1");
+  expect (f, "+ b:1"); /* it may have made room */
+  confirm (f, "b:1");
+  expect (f, NULL);
+
+  hold (f, "a:2");
+  expect (f, "+ a:2");
+  refuse (f, NULL, "SUBSCRIPTION_LIMIT", "too many");
+  release (f, "a:2 a:2 a:2");
+  expect (f, NULL);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -696,7 +742,7 @@ main (int argc, char **argv)
   ADD ("limit", test_limit);
   ADD ("limit-fresh", test_limit_fresh);
   ADD ("limit-fresh-meanwhile", test_limit_fresh_meanwhile);
-  ADD ("limit-outdated", test_limit_outdated);
+  ADD ("unsubscribe-is-a-barrier", test_unsubscribe_is_a_barrier);
   ADD ("limit-passed-on", test_limit_passed_on);
   ADD ("limit-again", test_limit_again);
   ADD ("rate-limit", test_rate_limit);
@@ -709,5 +755,6 @@ main (int argc, char **argv)
   ADD ("long-texts", test_long_texts);
   ADD ("late", test_late);
   ADD ("late-batch", test_late_batch);
+  ADD ("late-doubt", test_late_doubt);
   return g_test_run ();
 }

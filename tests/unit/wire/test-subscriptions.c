@@ -257,7 +257,8 @@ static void
 test_names (void)
 {
   static const char *const good[] = { "a:b", "project:proj_123456", "a:b:c", "a::", "!:~", "a:\"\\'" };
-  static const char *const bad[] = { "", "a", ":", "a:", ":a", "::", "a b:c", "a:b c", "a:b\n", "a:\x7f", "a:\xc3\xa4", " a:b" };
+  static const char *const bad[] = { "",      "a",     ":",      "a:",     ":a",         "::",
+                                     "a b:c", "a:b c", "a:b\n", "a:\x7f", "a:\xc3\xa4", " a:b" };
   g_autofree char *longest = g_strdup_printf ("a:%0*d", RELAY_CHANNEL_NAME_MAX_BYTES - 2, 0);
   g_autofree char *too_long = g_strdup_printf ("a:%0*d", RELAY_CHANNEL_NAME_MAX_BYTES - 1, 0);
   g_autofree char *huge = g_strnfill (1000000, '\x01');

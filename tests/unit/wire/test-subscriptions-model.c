@@ -1,0 +1,804 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/subscriptions.h"
+
+#include <string.h>
+
+/*
+ * Subscriptions against a server of many characters, in random order: wants come and go, requests and answers
+ * are under way for a while, connections are lost. When all is quiet, both sides must agree: the server holds just
+ * what is wanted and not refused, every refusal has its reason, and no room is left while somebody waits for it.
+ *
+ * Each case has a seed of its own, which a failure names; GLib's --seed repeats the whole run.
+ */
+#define SEC ((gint64) G_USEC_PER_SEC)
+#define N_NAMES 60
+#define N_STEPS 300
+#define MAX_UNDER_WAY 6
+
+/* Of the server. What it does is truthful; the adversary, who is not, has a test of his own. */
+typedef struct {
+  guint limit;              /* channels it holds */
+  gboolean is_partial;      /* takes what it can of a request; else all or nothing */
+  gboolean is_error_first;  /* with is_partial */
+  gboolean is_limit_first;  /* tells of its limit before it looks at the names */
+  gboolean is_anonymous;    /* errors don't say whose they are */
+  gboolean names_culprit;   /* in the message */
+  gboolean names_innocent;  /* in the message, sometimes */
+  gboolean confirms_total;  /* all there is, each time */
+  gboolean confirms_oddly;  /* in several messages, twice, and with names of its own */
+  gboolean minds_unneeded;  /* an error for an unsubscribe of what it does not have */
+  double rate_limited;      /* how often */
+  double silent;            /* how often: does it or not, and says nothing */
+} Character;
+
+typedef struct {
+  char **confirmed; /* else an error */
+  char *id;         /* NULL if anonymous */
+  const char *action, *code;
+  char *message;
+} Answer;
+
+/* What was announced of a channel last. */
+typedef struct {
+  RelayChannelState state;
+  char *error_code;
+  gboolean durable;
+  guint n_holds;
+  gint64 active_since_usec;
+} Seen;
+
+typedef struct {
+  guint32 seed;
+  GRand *rand;
+  RelaySubscriptions *subs;
+  gint64 now_usec;
+  gboolean is_connected;
+  guint n_messages;
+
+  guint n_holds[N_NAMES]; /* what is wanted */
+  gboolean durable[N_NAMES];
+  GHashTable *seen; /* name → Seen */
+
+  Character character;
+  GHashTable *held;   /* set of names, at the server */
+  GQueue requests;    /* under way to it */
+  GQueue answers;     /* under way from it */
+  guint n_rate_limited; /* in a row */
+} Model;
+
+#define CHECK(model, condition) \
+  G_STMT_START { \
+    if (!(condition)) \
+      g_error ("%s:%d: case %u: %s", G_STRFUNC, __LINE__, (model)->seed, #condition); \
+  } G_STMT_END
+
+static gboolean
+roll (Model *m, double chance)
+{
+  return g_rand_double (m->rand) < chance;
+}
+
+static guint
+pick (Model *m, guint n)
+{
+  return (guint) g_rand_int_range (m->rand, 0, (gint32) n);
+}
+
+static const char *
+name_of (guint i)
+{
+  static char names[N_NAMES][16];
+
+  if (names[i][0] == '\0')
+    g_snprintf (names[i], sizeof names[i], "%s:%u", i % 7 == 3 ? "bad" : "good", i);
+  return names[i];
+}
+
+static gboolean
+is_bad (const char *name)
+{
+  return g_str_has_prefix (name, "bad:");
+}
+
+static void
+answer_free (Answer *answer)
+{
+  g_strfreev (answer->confirmed);
+  g_free (answer->id);
+  g_free (answer->message);
+  g_free (answer);
+}
+
+static void
+seen_free (Seen *seen)
+{
+  g_free (seen->error_code);
+  g_free (seen);
+}
+
+/* ---- the server ---- */
+
+static void
+answer_error (Model *m, const RelayRequest *request, const char *code, const char *culprit)
+{
+  Answer *answer = g_new0 (Answer, 1);
+
+  if (culprit != NULL && m->character.names_innocent && roll (m, 0.5))
+    culprit = name_of (pick (m, N_NAMES));
+  answer->id = m->character.is_anonymous ? NULL : g_strdup (request->id);
+  answer->action = request->subscribe ? "subscribe" : "unsubscribe";
+  answer->code = code;
+  if (culprit != NULL && m->character.names_culprit)
+    answer->message = g_strdup_printf ("Channel '%s' does not exist", culprit);
+  else
+    answer->message = g_strdup ("No");
+  g_queue_push_tail (&m->answers, answer);
+}
+
+static void
+answer_names (Model *m, GPtrArray *names)
+{
+  Answer *answer = g_new0 (Answer, 1);
+
+  g_ptr_array_add (names, NULL);
+  answer->confirmed = g_strdupv ((char **) names->pdata);
+  g_ptr_array_set_size (names, 0);
+  g_queue_push_tail (&m->answers, answer);
+}
+
+static void
+answer_confirmed (Model *m, GPtrArray *names)
+{
+  g_autoptr (GPtrArray) part = g_ptr_array_new ();
+  guint n = names->len;
+
+  if (m->character.confirms_total) {
+    GHashTableIter iter;
+    gpointer name;
+
+    g_hash_table_iter_init (&iter, m->held);
+    while (g_hash_table_iter_next (&iter, &name, NULL))
+      g_ptr_array_add (part, name);
+    answer_names (m, part);
+    return;
+  }
+  if (!m->character.confirms_oddly) {
+    if (n > 0)
+      answer_names (m, names);
+    return;
+  }
+  for (guint i = 0; i < n; i++) {
+    g_ptr_array_add (part, names->pdata[i]);
+    if (roll (m, 0.2))
+      g_ptr_array_add (part, (gpointer) "nobody:asked");
+    if (roll (m, 0.2))
+      g_ptr_array_add (part, names->pdata[pick (m, i + 1)]);
+    if (roll (m, 0.3))
+      answer_names (m, part);
+  }
+  answer_names (m, part);
+}
+
+static void
+hold_name (Model *m, const char *name)
+{
+  g_hash_table_add (m->held, (gpointer) g_intern_string (name));
+}
+
+static void
+serve_partly (Model *m, const RelayRequest *request)
+{
+  g_autoptr (GPtrArray) taken = g_ptr_array_new ();
+  const char *bad = NULL, *over = NULL;
+
+  for (char **name = request->channels; *name != NULL; name++) {
+    if (is_bad (*name)) {
+      bad = *name;
+    } else if (g_hash_table_contains (m->held, *name) || g_hash_table_size (m->held) < m->character.limit) {
+      hold_name (m, *name);
+      g_ptr_array_add (taken, (gpointer) g_intern_string (*name));
+    } else {
+      over = *name;
+    }
+  }
+  if (!m->character.is_error_first)
+    answer_confirmed (m, taken);
+  if (bad != NULL)
+    answer_error (m, request, "INVALID_CHANNEL", bad);
+  if (over != NULL && (bad == NULL || !m->character.is_anonymous))
+    answer_error (m, request, "SUBSCRIPTION_LIMIT", over);
+  if (m->character.is_error_first)
+    answer_confirmed (m, taken);
+}
+
+static void
+serve_wholly (Model *m, const RelayRequest *request)
+{
+  g_autoptr (GPtrArray) taken = g_ptr_array_new ();
+  guint n_held = g_hash_table_size (m->held);
+  const char *bad = NULL;
+
+  for (char **name = request->channels; *name != NULL; name++) {
+    if (is_bad (*name) && (bad == NULL || roll (m, 0.5)))
+      bad = *name;
+    if (!g_hash_table_contains (m->held, *name))
+      n_held++;
+  }
+  if (n_held > m->character.limit && (m->character.is_limit_first || bad == NULL)) {
+    answer_error (m, request, "SUBSCRIPTION_LIMIT", request->channels[0]);
+    return;
+  }
+  if (bad != NULL) {
+    answer_error (m, request, "INVALID_CHANNEL", bad);
+    return;
+  }
+  for (char **name = request->channels; *name != NULL; name++) {
+    hold_name (m, *name);
+    g_ptr_array_add (taken, (gpointer) g_intern_string (*name));
+  }
+  answer_confirmed (m, taken);
+}
+
+static void
+serve_unsubscribe (Model *m, const RelayRequest *request)
+{
+  for (char **name = request->channels; *name != NULL; name++)
+    if (!g_hash_table_remove (m->held, *name) && m->character.minds_unneeded)
+      answer_error (m, request, "INVALID_CHANNEL", *name);
+}
+
+static gboolean
+serve_one (Model *m)
+{
+  g_autoptr (RelayRequest) request = g_queue_pop_head (&m->requests);
+
+  if (request == NULL)
+    return FALSE;
+  /* An error for an unsubscribe that does not say whose it is could not be told from any other. */
+  if ((request->subscribe || !m->character.is_anonymous) && m->n_rate_limited < 5 &&
+      roll (m, m->character.rate_limited)) {
+    m->n_rate_limited++;
+    answer_error (m, request, "RATE_LIMITED", NULL);
+    return TRUE;
+  }
+  m->n_rate_limited = 0;
+  if (!request->subscribe) {
+    serve_unsubscribe (m, request);
+  } else if (roll (m, m->character.silent)) {
+    guint n_answers = m->answers.length;
+
+    if (roll (m, 0.5))
+      m->character.is_partial ? serve_partly (m, request) : serve_wholly (m, request);
+    while (m->answers.length > n_answers)
+      answer_free (g_queue_pop_tail (&m->answers));
+  } else {
+    m->character.is_partial ? serve_partly (m, request) : serve_wholly (m, request);
+  }
+  return TRUE;
+}
+
+/* ---- between the two ---- */
+
+static gboolean
+deliver_one (Model *m)
+{
+  Answer *answer = g_queue_pop_head (&m->answers);
+
+  if (answer == NULL)
+    return FALSE;
+  if (answer->confirmed != NULL)
+    relay_subscriptions_confirmed (m->subs, (const char *const *) answer->confirmed, m->now_usec);
+  else if (!relay_subscriptions_refused (m->subs, answer->id, answer->action, answer->code, answer->message,
+                                         m->now_usec, g_rand_double (m->rand)))
+    CHECK (m, answer->id == NULL && g_str_equal (answer->action, "unsubscribe"));
+  answer_free (answer);
+  return TRUE;
+}
+
+static gboolean
+send_one (Model *m, gint64 *ret_next_usec)
+{
+  RelayRequest *request = relay_subscriptions_next (m->subs, m->now_usec, ret_next_usec);
+
+  if (request == NULL)
+    return FALSE;
+  CHECK (m, m->is_connected);
+  CHECK (m, request->channels[0] != NULL);
+  CHECK (m, g_strv_length (request->channels) <= RELAY_SUBSCRIPTIONS_BATCH);
+  g_queue_push_tail (&m->requests, request);
+  m->n_messages++;
+  return TRUE;
+}
+
+static void
+lose_all (Model *m)
+{
+  RelayRequest *request;
+  Answer *answer;
+
+  while ((request = g_queue_pop_head (&m->requests)) != NULL)
+    relay_request_free (request);
+  while ((answer = g_queue_pop_head (&m->answers)) != NULL)
+    answer_free (answer);
+  g_hash_table_remove_all (m->held);
+}
+
+static void
+reconnect (Model *m)
+{
+  lose_all (m);
+  if (m->is_connected)
+    relay_subscriptions_disconnected (m->subs);
+  m->is_connected = !m->is_connected || roll (m, 0.5);
+  if (m->is_connected)
+    relay_subscriptions_connected (m->subs);
+}
+
+/* ---- wants ---- */
+
+static void
+want_or_not (Model *m)
+{
+  guint i = pick (m, N_NAMES);
+
+  switch (pick (m, 4)) {
+  case 0:
+  case 1:
+    m->n_holds[i]++;
+    relay_subscriptions_hold (m->subs, name_of (i));
+    break;
+  case 2:
+    if (m->n_holds[i] > 0) {
+      m->n_holds[i]--;
+      relay_subscriptions_release (m->subs, name_of (i));
+    }
+    break;
+  default:
+    m->durable[i] = !m->durable[i];
+    relay_subscriptions_set_durable (m->subs, name_of (i), m->durable[i]);
+    break;
+  }
+}
+
+/* Who asked and was refused lets go, from within the announcement. */
+static void
+let_go (Model *m, const char *name)
+{
+  for (guint i = 0; i < N_NAMES; i++)
+    if (g_str_equal (name_of (i), name) && m->n_holds[i] > 0) {
+      m->n_holds[i]--;
+      relay_subscriptions_release (m->subs, name);
+      return;
+    }
+}
+
+/* Every change is announced: what was announced last is what there is. */
+static void
+changed (const RelayChannel *channel, RelayChannelChange change, gpointer user_data)
+{
+  Model *m = user_data;
+  Seen *seen = g_hash_table_lookup (m->seen, channel->name);
+
+  CHECK (m, change != 0);
+  CHECK (m, (seen == NULL) == ((change & RELAY_CHANNEL_ADDED) != 0));
+  if (change & RELAY_CHANNEL_REMOVED) {
+    CHECK (m, !(change & RELAY_CHANNEL_ADDED));
+    g_hash_table_remove (m->seen, channel->name);
+    return;
+  }
+  if (seen == NULL)
+    g_hash_table_insert (m->seen, (gpointer) g_intern_string (channel->name), seen = g_new0 (Seen, 1));
+  seen->state = channel->state;
+  g_free (seen->error_code);
+  seen->error_code = g_strdup (channel->error_code);
+  seen->durable = channel->durable;
+  seen->n_holds = channel->n_holds;
+  seen->active_since_usec = channel->active_since_usec;
+
+  if ((change & RELAY_CHANNEL_ANSWERED) && channel->state != RELAY_CHANNEL_ACTIVE && roll (m, 0.3))
+    let_go (m, channel->name);
+}
+
+/* ---- quiet ---- */
+
+static void
+settle (Model *m)
+{
+  gint64 next_usec = -1;
+
+  for (guint n = 0; ; n++) {
+    CHECK (m, n < 100000);
+    while (send_one (m, &next_usec))
+      ;
+    if (serve_one (m) || deliver_one (m))
+      continue;
+    if (next_usec < 0)
+      return;
+    CHECK (m, next_usec > m->now_usec);
+    m->now_usec = next_usec;
+  }
+}
+
+static void
+check_channel (Model *m, guint i)
+{
+  const char *name = name_of (i);
+  const RelayChannel *channel = relay_subscriptions_lookup (m->subs, name);
+  const Seen *seen = g_hash_table_lookup (m->seen, name);
+  gboolean is_held = g_hash_table_contains (m->held, name);
+  gboolean is_answered = relay_subscriptions_is_answered (m->subs, name);
+
+  CHECK (m, (channel != NULL) == (m->n_holds[i] > 0 || m->durable[i]));
+  CHECK (m, (seen != NULL) == (channel != NULL));
+  if (channel == NULL) {
+    CHECK (m, !is_held);
+    return;
+  }
+  CHECK (m, channel->n_holds == m->n_holds[i] && channel->durable == m->durable[i]);
+  CHECK (m, seen->n_holds == channel->n_holds && seen->durable == channel->durable);
+  CHECK (m, seen->state == channel->state);
+  CHECK (m, seen->active_since_usec == channel->active_since_usec);
+  CHECK (m, g_str_equal (seen->error_code, channel->error_code));
+  CHECK (m, (channel->active_since_usec != 0) == (channel->state == RELAY_CHANNEL_ACTIVE));
+
+  if (!m->is_connected) {
+    CHECK (m, channel->state != RELAY_CHANNEL_ACTIVE && !is_answered);
+    return;
+  }
+  switch (channel->state) {
+  case RELAY_CHANNEL_ACTIVE:
+    CHECK (m, is_held && is_answered);
+    CHECK (m, channel->error_code[0] == '\0');
+    break;
+  case RELAY_CHANNEL_REJECTED:
+    CHECK (m, is_bad (name) && is_answered);
+    CHECK (m, g_str_equal (channel->error_code, "INVALID_CHANNEL"));
+    break;
+  case RELAY_CHANNEL_PENDING:
+    if (m->character.silent > 0)
+      break; /* no answer came once: the server may have it, and room that it was not asked for */
+    /* An unsubscribe that was not taken may leave it there, and a batch with it be refused for the others. */
+    CHECK (m, is_answered && (!is_held || m->character.rate_limited > 0));
+    CHECK (m, g_str_equal (channel->error_code, "SUBSCRIPTION_LIMIT"));
+    CHECK (m, g_hash_table_size (m->held) == m->character.limit);
+    break;
+  default:
+    g_assert_not_reached ();
+  }
+}
+
+static void
+check_all (Model *m)
+{
+  guint n_wanted = 0;
+
+  for (guint i = 0; i < N_NAMES; i++) {
+    check_channel (m, i);
+    n_wanted += m->n_holds[i] > 0 || m->durable[i];
+  }
+  CHECK (m, relay_subscriptions_get_n_channels (m->subs) == n_wanted);
+  CHECK (m, relay_subscriptions_check_room (m->subs, N_NAMES - n_wanted, NULL));
+  CHECK (m, !relay_subscriptions_check_room (m->subs, N_NAMES - n_wanted + 1, NULL));
+}
+
+/* ---- cases ---- */
+
+static Model *
+model_new (guint32 seed, guint max_channels)
+{
+  Model *m = g_new0 (Model, 1);
+
+  m->seed = seed;
+  m->rand = g_rand_new_with_seed (seed);
+  m->subs = relay_subscriptions_new (max_channels);
+  m->now_usec = 1000 * SEC;
+  m->held = g_hash_table_new (g_str_hash, g_str_equal);
+  m->seen = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) seen_free);
+  m->character.limit = G_MAXUINT;
+  return m;
+}
+
+static void
+model_free (Model *m)
+{
+  lose_all (m);
+  relay_subscriptions_free (m->subs);
+  g_hash_table_unref (m->held);
+  g_hash_table_unref (m->seen);
+  g_rand_free (m->rand);
+  g_free (m);
+}
+
+static void
+choose_character (Model *m)
+{
+  Character *c = &m->character;
+
+  if (roll (m, 0.6))
+    c->limit = pick (m, N_NAMES);
+  c->is_partial = roll (m, 0.5);
+  c->is_limit_first = roll (m, 0.5);
+  c->is_anonymous = roll (m, 0.3);
+  c->names_culprit = roll (m, 0.5);
+  c->names_innocent = !c->is_anonymous && roll (m, 0.3);
+  c->confirms_oddly = roll (m, 0.5);
+  c->minds_unneeded = !c->is_anonymous && roll (m, 0.5);
+  if (roll (m, 0.4))
+    c->rate_limited = g_rand_double_range (m->rand, 0, 0.4);
+  if (!c->is_anonymous && roll (m, 0.2))
+    c->silent = 0.2;
+  /* After an error nobody can tell whether a confirmation is for that request or, of the same channel, for the
+   * next one: of no account only where the next one is not refused. */
+  if (c->limit == G_MAXUINT && !c->is_anonymous && c->rate_limited <= 0 && c->silent <= 0)
+    c->is_error_first = roll (m, 0.5);
+  c->confirms_total = roll (m, 0.2);
+}
+
+static void
+step (Model *m)
+{
+  gint64 next_usec;
+
+  switch (pick (m, 12)) {
+  case 0:
+  case 1:
+  case 2:
+    for (guint n = pick (m, 8); n > 0; n--)
+      want_or_not (m);
+    break;
+  case 3:
+  case 4:
+  case 5:
+    if (m->requests.length + m->answers.length < MAX_UNDER_WAY)
+      send_one (m, &next_usec);
+    break;
+  case 6:
+  case 7:
+    serve_one (m);
+    break;
+  case 8:
+  case 9:
+    deliver_one (m);
+    break;
+  case 10:
+    m->now_usec += pick (m, 2000);
+    break;
+  default:
+    if (roll (m, 0.1))
+      reconnect (m);
+    else if (roll (m, 0.1))
+      relay_subscriptions_ask_again (m->subs);
+    break;
+  }
+}
+
+static void
+test_truthful (void)
+{
+  for (guint i = 0; i < 3000; i++) {
+    Model *m = model_new (g_test_rand_int () & 0x7fffffff, N_NAMES);
+
+    choose_character (m);
+    relay_subscriptions_watch (m->subs, changed, m);
+    for (guint round = 0; round < 3; round++) {
+      for (guint n = 0; n < N_STEPS; n++)
+        step (m);
+      settle (m);
+      check_all (m);
+    }
+    if (!m->is_connected)
+      reconnect (m);
+    settle (m);
+    check_all (m);
+    model_free (m);
+  }
+}
+
+/* ---- how many messages ---- */
+
+static guint
+ceil_log2 (guint n)
+{
+  guint bits = 0;
+
+  while ((1u << bits) < n)
+    bits++;
+  return bits;
+}
+
+/* @n channels, of which @n_bad are bad, wanted at once; the server has room for @limit. Returns the messages it
+ * took. */
+static guint
+count_messages (guint n, guint n_bad, guint limit, gboolean names_culprit)
+{
+  Model *m = model_new (g_test_rand_int () & 0x7fffffff, n);
+  g_autofree gboolean *bad = g_new0 (gboolean, n);
+  guint n_active = 0, n_rejected = 0, n_limited = 0, n_messages;
+
+  m->character.limit = limit;
+  m->character.names_culprit = names_culprit;
+  for (guint i = 0; i < n_bad; i++)
+    bad[i] = TRUE;
+  for (guint i = 0; i < n; i++) {
+    guint other = pick (m, n);
+    gboolean swapped = bad[i];
+
+    bad[i] = bad[other];
+    bad[other] = swapped;
+  }
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *name = g_strdup_printf ("%s:%u", bad[i] ? "bad" : "good", i);
+
+    relay_subscriptions_hold (m->subs, name);
+  }
+  reconnect (m);
+  settle (m);
+  for (guint i = 0; i < n; i++) {
+    g_autofree char *name = g_strdup_printf ("%s:%u", bad[i] ? "bad" : "good", i);
+    const RelayChannel *channel = relay_subscriptions_lookup (m->subs, name);
+
+    CHECK (m, relay_subscriptions_is_answered (m->subs, name));
+    n_active += channel->state == RELAY_CHANNEL_ACTIVE;
+    n_rejected += channel->state == RELAY_CHANNEL_REJECTED;
+    n_limited += channel->state == RELAY_CHANNEL_PENDING;
+  }
+  CHECK (m, n_active == MIN (n - n_bad, limit));
+  if (limit >= n)
+    CHECK (m, n_rejected == n_bad && n_limited == 0);
+  if (n_bad == 0)
+    CHECK (m, n_limited == n - n_active);
+  n_messages = m->n_messages;
+  model_free (m);
+  return n_messages;
+}
+
+static void
+test_messages_for_bad_names (void)
+{
+  for (guint i = 0; i < 500; i++) {
+    guint n = (guint) g_test_rand_int_range (1, RELAY_SUBSCRIPTIONS_BATCH + 1);
+    guint n_bad = (guint) g_test_rand_int_range (0, (gint32) MIN (n, 12) + 1);
+
+    g_assert_cmpuint (count_messages (n, n_bad, G_MAXUINT, FALSE), <=, 1 + 2 * n_bad * ceil_log2 (n));
+    g_assert_cmpuint (count_messages (n, n_bad, G_MAXUINT, TRUE), <=, 1 + 2 * n_bad);
+  }
+  /* All of them bad: each is asked alone, and there are no more splits than that takes. */
+  g_assert_cmpuint (count_messages (RELAY_SUBSCRIPTIONS_BATCH, RELAY_SUBSCRIPTIONS_BATCH, G_MAXUINT, FALSE), ==,
+                    2 * RELAY_SUBSCRIPTIONS_BATCH - 1);
+}
+
+static void
+test_messages_for_the_limit (void)
+{
+  for (guint i = 0; i < 500; i++) {
+    guint n = (guint) g_test_rand_int_range (1, RELAY_SUBSCRIPTIONS_BATCH + 1);
+    guint limit = (guint) g_test_rand_int_range (0, (gint32) n + 1);
+
+    g_assert_cmpuint (count_messages (n, 0, limit, FALSE), <=, 1 + 2 * ceil_log2 (n));
+  }
+  for (guint i = 0; i < 20; i++) {
+    guint limit = (guint) g_test_rand_int_range (0, 10000);
+
+    g_assert_cmpuint (count_messages (10000, 0, limit, FALSE), <=, 20 + 2 * 9);
+  }
+}
+
+/* Many that wait, one that leaves at a time: a message to go and one to come in its place. */
+static void
+test_messages_for_room (void)
+{
+  enum { N = 200, LIMIT = 50 };
+  Model *m = model_new (g_test_rand_int () & 0x7fffffff, N);
+  guint n_before;
+
+  m->character.limit = LIMIT;
+  for (guint i = 0; i < N; i++) {
+    g_autofree char *name = g_strdup_printf ("good:%u", i);
+
+    relay_subscriptions_hold (m->subs, name);
+  }
+  reconnect (m);
+  settle (m);
+  n_before = m->n_messages;
+  for (guint i = 0; i < N - LIMIT; i++) {
+    g_autofree char *leaves = g_strdup_printf ("good:%u", i);
+    g_autofree char *comes = g_strdup_printf ("good:%u", i + LIMIT);
+
+    CHECK (m, !g_hash_table_contains (m->held, comes));
+    relay_subscriptions_release (m->subs, leaves);
+    settle (m);
+    CHECK (m, g_hash_table_contains (m->held, comes)); /* in the order they came */
+  }
+  CHECK (m, m->n_messages == n_before + 2 * (N - LIMIT));
+  model_free (m);
+}
+
+/* ---- the adversary ---- */
+
+static void
+answer_anything (Model *m)
+{
+  static const char *const codes[] = { "INVALID_CHANNEL", "SUBSCRIPTION_LIMIT", "AUTH_FAILED", "TOKEN_EXPIRED",
+                                       "INVALID_ACTION", "NO_SUCH_CODE", "", NULL };
+  static const char *const actions[] = { "subscribe", "unsubscribe", "ping", NULL };
+  g_autoptr (GPtrArray) names = g_ptr_array_new ();
+  g_autofree char *id = g_strdup_printf ("relay-%u", pick (m, m->n_messages + 3));
+  const char *second = roll (m, 0.5) ? name_of (pick (m, N_NAMES)) : "";
+  g_autofree char *message = g_strdup_printf ("%s %s", name_of (pick (m, N_NAMES)), second);
+  g_autoptr (RelayRequest) request = g_queue_pop_head (&m->requests);
+  const char *code = codes[pick (m, G_N_ELEMENTS (codes))];
+
+  if (roll (m, 0.1) && m->n_rate_limited < 50) {
+    m->n_rate_limited++;
+    code = "RATE_LIMITED";
+  }
+  switch (pick (m, 4)) {
+  case 0:
+    for (guint n = pick (m, 10); n > 0; n--)
+      g_ptr_array_add (names, (gpointer) name_of (pick (m, N_NAMES)));
+    g_ptr_array_add (names, NULL);
+    relay_subscriptions_confirmed (m->subs, (const char *const *) names->pdata, m->now_usec);
+    break;
+  case 1:
+    if (request != NULL)
+      relay_subscriptions_refused (m->subs, request->id, "subscribe", code, message, m->now_usec,
+                                   g_rand_double (m->rand));
+    break;
+  case 2:
+    relay_subscriptions_refused (m->subs, roll (m, 0.5) ? id : NULL, actions[pick (m, G_N_ELEMENTS (actions))],
+                                 code, roll (m, 0.8) ? message : NULL, m->now_usec, g_rand_double (m->rand));
+    break;
+  default:
+    break; /* nothing */
+  }
+}
+
+/* Whatever it says: nothing breaks, every change is announced, and it comes to an end. */
+static void
+test_adversary (void)
+{
+  for (guint i = 0; i < 2000; i++) {
+    Model *m = model_new (g_test_rand_int () & 0x7fffffff, N_NAMES);
+    gint64 next_usec = -1;
+    guint n;
+
+    relay_subscriptions_watch (m->subs, changed, m);
+    reconnect (m);
+    for (n = 0; n < N_STEPS; n++) {
+      step (m);
+      answer_anything (m);
+    }
+    /* No new wants: there are only so many channels to split and to be told of, and repetitions. */
+    m->n_messages = 0;
+    for (n = 0; n < 100000; n++) {
+      if (send_one (m, &next_usec)) {
+        answer_anything (m);
+        continue;
+      }
+      if (next_usec < 0)
+        break;
+      m->now_usec = next_usec;
+    }
+    CHECK (m, next_usec < 0);
+    CHECK (m, m->n_messages <= 20 * N_NAMES + 50);
+    for (guint k = 0; k < N_NAMES; k++) {
+      const RelayChannel *channel = relay_subscriptions_lookup (m->subs, name_of (k));
+
+      CHECK (m, (channel != NULL) == (m->n_holds[k] > 0 || m->durable[k]));
+      CHECK (m, channel == NULL || (channel->active_since_usec != 0) == (channel->state == RELAY_CHANNEL_ACTIVE));
+    }
+    model_free (m);
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/wire/subscriptions-model/truthful", test_truthful);
+  g_test_add_func ("/wire/subscriptions-model/messages-for-bad-names", test_messages_for_bad_names);
+  g_test_add_func ("/wire/subscriptions-model/messages-for-the-limit", test_messages_for_the_limit);
+  g_test_add_func ("/wire/subscriptions-model/messages-for-room", test_messages_for_room);
+  g_test_add_func ("/wire/subscriptions-model/adversary", test_adversary);
+  return g_test_run ();
+}
