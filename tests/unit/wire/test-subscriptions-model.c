@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "wire/subscriptions.h"
 
-#include <string.h>
-
 /*
  * Subscriptions against a server of many characters, in random order: wants come and go, requests and answers
  * are under way for a while, connections are lost. When all is quiet, both sides must agree: the server holds just
@@ -180,12 +178,6 @@ answer_confirmed (Model *m, GPtrArray *names)
 }
 
 static void
-hold_name (Model *m, const char *name)
-{
-  g_hash_table_add (m->held, (gpointer) g_intern_string (name));
-}
-
-static void
 serve_partly (Model *m, const RelayRequest *request)
 {
   g_autoptr (GPtrArray) taken = g_ptr_array_new ();
@@ -195,8 +187,8 @@ serve_partly (Model *m, const RelayRequest *request)
     if (is_bad (*name)) {
       bad = *name;
     } else if (g_hash_table_contains (m->held, *name) || g_hash_table_size (m->held) < m->character.limit) {
-      hold_name (m, *name);
-      g_ptr_array_add (taken, (gpointer) g_intern_string (*name));
+      g_hash_table_add (m->held, g_strdup (*name));
+      g_ptr_array_add (taken, *name);
     } else {
       over = *name;
     }
@@ -233,8 +225,8 @@ serve_wholly (Model *m, const RelayRequest *request)
     return;
   }
   for (char **name = request->channels; *name != NULL; name++) {
-    hold_name (m, *name);
-    g_ptr_array_add (taken, (gpointer) g_intern_string (*name));
+    g_hash_table_add (m->held, g_strdup (*name));
+    g_ptr_array_add (taken, *name);
   }
   answer_confirmed (m, taken);
 }
@@ -387,7 +379,7 @@ changed (const RelayChannel *channel, RelayChannelChange change, gpointer user_d
     return;
   }
   if (seen == NULL)
-    g_hash_table_insert (m->seen, (gpointer) g_intern_string (channel->name), seen = g_new0 (Seen, 1));
+    g_hash_table_insert (m->seen, g_strdup (channel->name), seen = g_new0 (Seen, 1));
   seen->state = channel->state;
   g_free (seen->error_code);
   seen->error_code = g_strdup (channel->error_code);
@@ -492,8 +484,8 @@ model_new (guint32 seed, guint max_channels)
   m->rand = g_rand_new_with_seed (seed);
   m->subs = relay_subscriptions_new (max_channels);
   m->now_usec = 1000 * SEC;
-  m->held = g_hash_table_new (g_str_hash, g_str_equal);
-  m->seen = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) seen_free);
+  m->held = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  m->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) seen_free);
   m->character.limit = G_MAXUINT;
   return m;
 }
