@@ -29,7 +29,7 @@
  * the stream's buffer.
  *
  * Liveness: `heard_usec` is only noted when bytes come; the timer computes what is left when it fires, so that it
- * fires once a ping interval at most, however many frames there are.
+ * is set twice a ping interval at most, however many frames there are.
  */
 
 /* Unanswered pings whose time is remembered. There are more only if the server never answers one but keeps sending. */
@@ -181,10 +181,10 @@ check_liveness (RelayLink *link)
   gint64 deadline;
 
   /* The loop may be late (a busy machine, a stopped process): what is there but unread is no silence. */
-  if (relay_paced_stream_has_unread (link->stream))
+  if (relay_paced_stream_has_unread (link->stream)) {
     link->heard_usec = now;
-  if (link->heard_usec >= link->asked_usec)
     link->asked_usec = 0;
+  }
 
   if (link->asked_usec == 0) {
     deadline = link->heard_usec + (gint64) link->options.ping_interval_usec;

@@ -36,27 +36,26 @@ bed_set_token (Bed *bed, const char *token)
 
 /* RFC 6749 §6. */
 static void
-on_refresh (SoupServer *endpoint, SoupServerMessage *message, const char *path, GHashTable *query, gpointer user_data)
+on_refresh (WsPeer *peer, gpointer user_data)
 {
   Bed *bed = user_data;
-  g_autofree char *token = NULL, *reply = NULL, *expires = NULL;
+  g_autofree char *token = NULL, *body = NULL, *expires = NULL, *answer = NULL;
 
+  g_assert_true (g_str_has_prefix (peer->request, "POST "));
   bed->n_refreshes++;
-  if (bed->refresh_status != SOUP_STATUS_OK) {
-    static const char refusal[] = "{\"error\":\"invalid_grant\"}";
-
-    soup_server_message_set_status (message, bed->refresh_status, NULL);
-    if (bed->refresh_status == SOUP_STATUS_BAD_REQUEST)
-      soup_server_message_set_response (message, "application/json", SOUP_MEMORY_STATIC, refusal, strlen (refusal));
-    return;
+  if (bed->refresh_status == 200) {
+    token = bed->granted != NULL ? g_strdup (bed->granted) : g_strdup_printf ("renewed-%u", bed->n_refreshes);
+    if (bed->granted == NULL)
+      bed_set_bearer (bed, token);
+    expires = bed->life_sec > 0 ? g_strdup_printf (",\"expires_in\":%" G_GUINT64_FORMAT, bed->life_sec) : g_strdup ("");
+    body = g_strdup_printf ("{\"access_token\":\"%s\",\"token_type\":\"Bearer\"%s}", token, expires);
+  } else {
+    body = g_strdup (bed->refresh_status == 400 ? "{\"error\":\"invalid_grant\"}" : "");
   }
-  token = bed->granted != NULL ? g_strdup (bed->granted) : g_strdup_printf ("renewed-%u", bed->n_refreshes);
-  if (bed->granted == NULL)
-    bed_set_bearer (bed, token);
-  expires = bed->life_sec > 0 ? g_strdup_printf (",\"expires_in\":%" G_GUINT64_FORMAT, bed->life_sec) : g_strdup ("");
-  reply = g_strdup_printf ("{\"access_token\":\"%s\",\"token_type\":\"Bearer\"%s}", token, expires);
-  soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
-  soup_server_message_set_response (message, "application/json", SOUP_MEMORY_COPY, reply, strlen (reply));
+  answer = g_strdup_printf ("HTTP/1.1 %u Whatever\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                            bed->refresh_status, strlen (body), body);
+  ws_peer_send (peer, answer, strlen (answer));
+  ws_peer_end (peer);
 }
 
 void
@@ -87,22 +86,19 @@ bed_init (Bed *bed)
   bed->status = relay_status_new ();
   bed->states = g_string_new (NULL);
   relay_status_watch (bed->status, on_status, bed);
-  bed->refresh_status = SOUP_STATUS_OK;
+  bed->refresh_status = 200;
 }
 
 void
 bed_add_endpoint (Bed *bed)
 {
-  g_autoptr (GError) error = NULL;
-  GSList *uris;
+  g_autofree char *url = NULL;
 
-  bed->endpoint = soup_server_new (NULL, NULL);
-  soup_server_add_handler (bed->endpoint, NULL, on_refresh, bed, NULL);
-  soup_server_listen_local (bed->endpoint, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, &error);
-  g_assert_no_error (error);
-  uris = soup_server_get_uris (bed->endpoint);
-  bed->options.tokens.refresh_url = g_uri_to_string (uris->data);
-  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
+  bed->endpoint = ws_server_new ();
+  bed->endpoint->request = on_refresh;
+  bed->endpoint->user_data = bed;
+  url = ws_server_get_url (bed->endpoint);
+  bed->options.tokens.refresh_url = g_strconcat ("http", url + strlen ("ws"), "token", NULL);
   g_assert_true (g_file_set_contents_full (bed->refresh_file, "refresh", -1, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
   bed->options.tokens.refresh_token_file = bed->refresh_file;
 }
@@ -124,9 +120,7 @@ bed_clear (Bed *bed)
   relay_subscriptions_free (bed->subscriptions);
   relay_status_free (bed->status);
   ws_server_free (bed->server);
-  g_clear_object (&bed->endpoint);
-  while (g_main_context_iteration (NULL, FALSE))
-    ;
+  g_clear_pointer (&bed->endpoint, ws_server_free);
   g_unlink (bed->token_file);
   g_unlink (bed->refresh_file);
   g_assert_cmpint (g_rmdir (bed->directory), ==, 0);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <libsoup/soup.h>
-
 #include "link/connector.h"
 #include "tests/unit/link/service.h"
 
@@ -25,9 +23,9 @@ typedef struct {
   GString *states; /* each state, with its error's code */
   int ping;        /* 0: no answer yet, -1: pong, else RelayError */
 
-  SoupServer *endpoint;
+  WsServer *endpoint;
   guint n_refreshes;
-  guint refresh_status;
+  guint refresh_status; /* of its answers; 200 at first */
   guint64 life_sec; /* of the tokens it hands out; 0: not said */
   char *granted;    /* the token it hands out; NULL: "renewed-N", which the service takes from then on */
 } Bed;

@@ -95,12 +95,12 @@ test_endpoint_down (void)
   bed_init (&bed);
   bed_add_endpoint (&bed);
   bed_set_token (&bed, "old");
-  bed.refresh_status = SOUP_STATUS_BAD_GATEWAY;
+  bed.refresh_status = 502;
   bed_start (&bed);
   ws_wait_for (bed.n_refreshes == 3 && bed.status->state == RELAY_STATE_WAITING);
   g_assert_cmpstr (bed.status->error_code, ==, "RENEWAL_FAILED");
   g_assert_cmpuint (bed.server->peers->len, ==, 1);
-  bed.refresh_status = SOUP_STATUS_OK;
+  bed.refresh_status = 200;
   wait_for_connections (&bed, 1);
   g_assert_cmpuint (bed.server->peers->len, ==, 2);
 }
@@ -113,7 +113,7 @@ test_endpoint_refuses (void)
   bed_init (&bed);
   bed_add_endpoint (&bed);
   bed_set_token (&bed, "old");
-  bed.refresh_status = SOUP_STATUS_BAD_REQUEST;
+  bed.refresh_status = 400;
   bed_start (&bed);
   wait_for_state (&bed, RELAY_STATE_UNAUTHORIZED);
   g_assert_cmpstr (bed.status->error_code, ==, "RENEWAL_REFUSED");
@@ -248,7 +248,7 @@ test_renewal_fails (void)
   bed.life_sec = 1;
   bed_start (&bed);
   wait_for_connections (&bed, 1);
-  bed.refresh_status = SOUP_STATUS_SERVICE_UNAVAILABLE;
+  bed.refresh_status = 503;
   ws_wait_for (bed.n_refreshes == 2);
   ws_run_for (300 * MSEC);
   g_assert_cmpint (bed.status->state, ==, RELAY_STATE_CONNECTED);

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "tests/unit/link/connector-bed.h"
+#include "tests/unit/link/no-names.h"
 
 static void
 on_stopped (gpointer user_data)
@@ -500,6 +501,7 @@ main (int argc, char **argv)
   static const RelayState states[] = { RELAY_STATE_CONNECTING, RELAY_STATE_CONNECTED, RELAY_STATE_WAITING };
 
   g_test_init (&argc, &argv, NULL);
+  no_names_install ();
   /* The first look for any module makes the extension points known. */
   g_proxy_resolver_get_default ();
   g_io_extension_point_implement (G_NETWORK_MONITOR_EXTENSION_POINT_NAME, test_monitor_get_type (), "test", G_MAXINT);

@@ -5,6 +5,7 @@
 
 #include "tests/unit/common/tls-server.h"
 #include "tests/unit/link/link-probe.h"
+#include "tests/unit/link/no-names.h"
 
 #define LIMIT PROBE_LIMIT
 #define MSEC 1000
@@ -694,6 +695,7 @@ int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  no_names_install ();
   g_test_add_func ("/link/messages", test_messages);
   g_test_add_data_func ("/link/behind-answer/one", GUINT_TO_POINTER (0), test_behind_answer);
   g_test_add_data_func ("/link/behind-answer/many", GUINT_TO_POINTER (100), test_behind_answer);

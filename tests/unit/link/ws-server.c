@@ -292,7 +292,10 @@ on_readable (GObject *stream, gpointer user_data)
       return G_SOURCE_CONTINUE;
     peer->request = g_strndup ((const char *) peer->in->data, (gsize) (end - (const char *) peer->in->data) + 4);
     g_byte_array_remove_range (peer->in, 0, (guint) strlen (peer->request));
-    answer (peer);
+    if (peer->server->request != NULL)
+      peer->server->request (peer, peer->server->user_data);
+    else
+      answer (peer);
   }
   while (peer->upgraded && take_in (peer))
     ;

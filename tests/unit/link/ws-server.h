@@ -12,6 +12,8 @@
 typedef struct WsServer WsServer;
 typedef struct WsPeer WsPeer;
 
+/* The head of a request has come (peer->request): to be answered with ws_peer_send and ws_peer_end. */
+typedef void (*WsServerRequest) (WsPeer *peer, gpointer user_data);
 /* A text message of the client's. */
 typedef void (*WsServerText) (WsPeer *peer, const char *text, gpointer user_data);
 
@@ -24,8 +26,9 @@ struct WsServer {
   GByteArray *behind;    /* sent in the same write as 101, behind it; NULL: nothing */
   gboolean deaf_to_close; /* a client's close frame is not answered */
   GTlsCertificate *certificate; /* NULL: no TLS */
-  WsServerText text;
-  gpointer user_data;
+  WsServerRequest request; /* NULL: answered as said above */
+  WsServerText text;       /* may be NULL */
+  gpointer user_data;      /* of both */
 
   /* What was seen; read freely. */
   GPtrArray *peers; /* of WsPeer, in the order in which they came, also those that have gone */
