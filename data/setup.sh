@@ -50,7 +50,7 @@ install_missing() {
     if ! sudo -n true 2>/dev/null; then
       say "Some packages are missing, and you may not install them without a password. Run this, then try again:" >&2
       say "" >&2
-      say "  sudo apt-get install --no-install-recommends ${missing[*]}" >&2
+      say "  sudo apt-get update && sudo apt-get install --no-install-recommends ${missing[*]}" >&2
       exit 1
     fi
   fi
