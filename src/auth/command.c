@@ -16,14 +16,14 @@
 #include "common/error.h"
 
 /*
- * A command is over when it has closed its output *and* ended: either alone says nothing about the other. Both are waited
- * for at once, against one deadline; whichever fails first decides.
+ * A command is over when it has closed its output *and* ended: either alone says nothing about the other. Both are
+ * waited for at once, against one deadline; whichever fails first decides.
  *
- * Its standard error goes nowhere: a program that fails to print a secret may print it there. The exit status has to do,
- * and the advice to run it by hand.
+ * Its standard error goes nowhere: a program that fails to print a secret may print it there. The exit status has
+ * to do, and the advice to run it by hand.
  *
- * The answer of the read comes even after its cancellation, and the child is to be reaped whatever happens, so each of the two
- * holds a reference, and `done` is NULL once nobody wants to hear any more.
+ * The answer of the read comes even after its cancellation, and the child is to be reaped whatever happens, so
+ * each of the two holds a reference, and `done` is NULL once nobody wants to hear any more.
  */
 struct RelayCommand {
   gint ref_count;
@@ -102,12 +102,12 @@ check_finished (RelayCommand *command)
     return;
 
   if (!WIFEXITED (command->wait_status))
-    g_set_error (&error, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED, _("TokenCommand (%s) was ended by signal %d."), command->name,
-                 WTERMSIG (command->wait_status));
+    g_set_error (&error, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED, _("TokenCommand (%s) was ended by signal %d."),
+                 command->name, WTERMSIG (command->wait_status));
   else if (WEXITSTATUS (command->wait_status) != 0)
     g_set_error (&error, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
-                 _("TokenCommand (%s) failed with exit status %d: run it in a terminal to see why."), command->name,
-                 WEXITSTATUS (command->wait_status));
+                 _("TokenCommand (%s) failed with exit status %d: run it in a terminal to see why."),
+                 command->name, WEXITSTATUS (command->wait_status));
   else if (!command->output_ended)
     return;
   else {
@@ -126,14 +126,15 @@ on_read (GObject *stream, GAsyncResult *result, gpointer user_data)
   if (!g_input_stream_read_all_finish (G_INPUT_STREAM (stream), result, &command->length, &error)) {
     GError *failure = NULL;
 
-    g_set_error (&failure, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED, _("The output of TokenCommand (%s) cannot be read: %s."),
-                 command->name, error->message);
+    g_set_error (&failure, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
+                 _("The output of TokenCommand (%s) cannot be read: %s."), command->name, error->message);
     g_error_free (error);
     finish (command, failure);
   } else if (command->length > RELAY_CREDENTIAL_MAX_BYTES)
-    finish (command, g_error_new (RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
-                                  _("TokenCommand (%s) printed more than %d bytes: that is no token."), command->name,
-                                  RELAY_CREDENTIAL_MAX_BYTES));
+    finish (command,
+            g_error_new (RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
+                         _("TokenCommand (%s) printed more than %d bytes: that is no token."), command->name,
+                         RELAY_CREDENTIAL_MAX_BYTES));
   else {
     command->output_ended = TRUE;
     check_finished (command);
@@ -157,9 +158,10 @@ on_deadline (gpointer user_data)
 {
   RelayCommand *command = user_data;
 
-  finish (command, g_error_new (RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
-                                _("TokenCommand (%s) did not end within %.3g seconds and was killed."), command->name,
-                                (double) command->timeout_usec / G_USEC_PER_SEC));
+  finish (command,
+          g_error_new (RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
+                       _("TokenCommand (%s) did not end within %.3g seconds and was killed."), command->name,
+                       (double) command->timeout_usec / G_USEC_PER_SEC));
   return G_SOURCE_REMOVE;
 }
 
@@ -201,11 +203,10 @@ spawn (RelayCommand *command, const char *const *argv, GError **error)
   g_autoptr (GInputStream) output = NULL;
   int fd = -1;
 
-  if (!g_spawn_async_with_pipes_and_fds (NULL, argv, (const char *const *) environment,
-                                         G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL |
-                                           G_SPAWN_CLOEXEC_PIPES,
-                                         enter_session, NULL, -1, -1, -1, NULL, NULL, 0, &command->session, NULL, &fd, NULL,
-                                         error))
+  if (!g_spawn_async_with_pipes_and_fds (
+        NULL, argv, (const char *const *) environment,
+        G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL | G_SPAWN_CLOEXEC_PIPES,
+        enter_session, NULL, -1, -1, -1, NULL, NULL, 0, &command->session, NULL, &fd, NULL, error))
     return FALSE;
 
   output = g_unix_input_stream_new (fd, TRUE);
@@ -230,8 +231,8 @@ relay_command_start (const char *const *argv, guint64 timeout_usec, RelayCommand
   command->user_data = user_data;
 
   if (!spawn (command, argv, &error)) {
-    g_set_error (&command->start_error, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED, _("TokenCommand cannot be started: %s."),
-                 error->message);
+    g_set_error (&command->start_error, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
+                 _("TokenCommand cannot be started: %s."), error->message);
     command->deadline = g_idle_source_new ();
     g_source_set_callback (command->deadline, on_not_started, command, NULL);
   } else {

@@ -14,9 +14,9 @@
 #include "common/error.h"
 
 /*
- * A file with a token is as good as the token, so it is taken as ssh takes a private key: only where nobody else can have read
- * or replaced it. All checks are made on the open descriptor, never on the name, so that nothing can be put in its
- * place in between.
+ * A file with a token is as good as the token, so it is taken as ssh takes a private key: only where nobody else
+ * can have read or replaced it. All checks are made on the open descriptor, never on the name, so that nothing can
+ * be put in its place in between.
  */
 
 #define REFUSE(error, ...) g_set_error ((error), RELAY_ERROR, RELAY_ERROR_AUTH_FAILED, __VA_ARGS__)
@@ -128,7 +128,8 @@ read_secret (int fd, const char *key, const char *path, char **ret_secret, GErro
 }
 
 gboolean
-relay_credential_read_file (const char *key, const char *path, RelayCredentialGuard guard, char **ret_secret, GError **error)
+relay_credential_read_file (const char *key, const char *path, RelayCredentialGuard guard, char **ret_secret,
+                            GError **error)
 {
   gboolean good;
   int fd;
@@ -159,7 +160,8 @@ relay_credential_read_systemd (const char *name, char **ret_secret, GError **err
     return TRUE;
   }
   path = g_build_filename (folder, name, NULL);
-  return relay_credential_read_file (_("The systemd credential"), path, RELAY_CREDENTIAL_SYSTEMD, ret_secret, error);
+  return relay_credential_read_file (_("The systemd credential"), path, RELAY_CREDENTIAL_SYSTEMD, ret_secret,
+                                     error);
 }
 
 static gboolean

@@ -8,8 +8,9 @@
 #include "common/log.h"
 
 /*
- * GFileMonitor does the work: it watches the folder, so that a rename onto the name is seen, and looks from time to time for a
- * folder that does not exist. What it does not do is to follow a link, so the file at its end is watched too.
+ * GFileMonitor does the work: it watches the folder, so that a rename onto the name is seen, and looks from time
+ * to time for a folder that does not exist. What it does not do is to follow a link, so the file at its end is
+ * watched too.
  *
  * The GFile is made by the local GVfs by name: the default one may be that of a desktop, which would open a second
  * connection to the session bus in this process.

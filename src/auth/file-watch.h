@@ -4,8 +4,8 @@
 #include <glib.h>
 
 /*
- * Notices that a file has another content or other permissions: written, replaced by a rename, made, removed, or, where it is
- * a symbolic link, any of that at the other end. The folder need not exist yet.
+ * Notices that a file has another content or other permissions: written, replaced by a rename, made, removed, or,
+ * where it is a symbolic link, any of that at the other end. The folder need not exist yet.
  */
 typedef struct RelayFileWatch RelayFileWatch;
 

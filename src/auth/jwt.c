@@ -34,16 +34,17 @@ decode_base64url (const char *text, gsize length, gsize *ret_length)
   return decoded;
 }
 
-/* RFC 7519 §2, NumericDate: seconds since 1970, fractions allowed. 0 where @name is no number. A date that cannot be told
- * is moved to the nearest that can: one before 1970 is past, one after the year 9999 is far. */
+/* RFC 7519 §2, NumericDate: seconds since 1970, fractions allowed. 0 where @name is no number. A date that cannot
+ * be told is moved to the nearest that can: one before 1970 is past, one after the year 9999 is far. */
 static gint64
 read_date (const RelayJsonReader *reader, const char *name)
 {
   guint token = relay_json_reader_find (reader, 0, name);
   double sec;
 
-  if (token == 0 || (reader->tape[token].type != RELAY_JSON_INT64 && reader->tape[token].type != RELAY_JSON_UINT64 &&
-                     reader->tape[token].type != RELAY_JSON_DOUBLE))
+  if (token == 0 ||
+      (reader->tape[token].type != RELAY_JSON_INT64 && reader->tape[token].type != RELAY_JSON_UINT64 &&
+       reader->tape[token].type != RELAY_JSON_DOUBLE))
     return 0;
   sec = CLAMP (relay_json_reader_double (reader, token), 0.0, MAX_DATE_SEC);
   return MAX ((gint64) (sec * G_USEC_PER_SEC), 1);

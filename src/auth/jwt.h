@@ -4,8 +4,8 @@
 #include <glib.h>
 
 /*
- * The times inside a JSON Web Token (RFC 7519 §4.1.4, §4.1.6). Nothing is verified (only the server can): they tell
- * when to renew, no more.
+ * The times inside a JSON Web Token (RFC 7519 §4.1.4, §4.1.6). Nothing is verified (only the server can): they
+ * tell when to renew, no more.
  */
 typedef struct {
   gint64 issued_usec;  /* `iat`, CLOCK_REALTIME µs; 0 if not there */

@@ -15,16 +15,16 @@
 #include "common/names.h"
 
 /*
- * The danger in refreshing is to lose the refresh token. Where the server replaces it with each use, the old one is void
- * from the moment the request arrives; an answer that nobody reads locks the user out. Hence:
+ * The danger in refreshing is to lose the refresh token. Where the server replaces it with each use, the old one
+ * is void from the moment the request arrives; an answer that nobody reads locks the user out. Hence:
  *
  * - a request that was sent is seen through, even when nobody waits for it any more (Request holds the refresher);
  * - the new refresh token is on the disk before the access token is handed out;
- * - one that cannot be stored is kept in memory and used from there, until the file has been changed by somebody else (who has
- *   signed in again).
+ * - one that cannot be stored is kept in memory and used from there, until the file has been changed by somebody
+ *   else (who has signed in again).
  *
- * Nothing of an answer is shown or logged but the error codes that RFC 6749 §5.2 defines: whatever else the server says could
- * quote a token.
+ * Nothing of an answer is shown or logged but the error codes that RFC 6749 §5.2 defines: whatever else the server
+ * says could quote a token.
  */
 typedef struct {
   guint64 inode, size;
@@ -129,7 +129,8 @@ read_refresh_token (RelayRefresher *refresher, char **ret_token, GError **error)
   relay_secret_clear (&refresher->unsaved);
 
   if (refresher->token_file != NULL &&
-      !relay_credential_read_file ("RefreshTokenFile", refresher->token_file, RELAY_CREDENTIAL_PRIVATE, &token, error))
+      !relay_credential_read_file ("RefreshTokenFile", refresher->token_file, RELAY_CREDENTIAL_PRIVATE, &token,
+                                   error))
     return FALSE;
   if (token == NULL && !relay_credential_read_systemd (RELAY_CREDENTIAL_REFRESH_TOKEN, &token, error))
     return FALSE;
@@ -153,11 +154,12 @@ store_refresh_token (RelayRefresher *refresher, const char *token)
   relay_secret_clear (&refresher->unsaved);
   if (refresher->token_file == NULL)
     relay_log_fields (LOG_ERR, NULL,
-                      "The server replaced the refresh token, and there is no RefreshTokenFile= to store it in: it is lost "
-                      "when this program ends");
+                      "The server replaced the refresh token, and there is no RefreshTokenFile= to store it in: "
+                      "it is lost when this program ends");
   else if (!relay_credential_write_file (refresher->token_file, token, &error))
     relay_log_fields (LOG_ERR, RELAY_LOG_FIELDS ("PRP_FILE", refresher->token_file),
-                      "The new refresh token cannot be stored, and is lost when this program ends: %s", error->message);
+                      "The new refresh token cannot be stored, and is lost when this program ends: %s",
+                      error->message);
   if (refresher->token_file == NULL || error != NULL)
     refresher->unsaved = g_strdup (token);
   refresher->signature = get_signature (refresher->token_file);
@@ -265,7 +267,8 @@ fail_with_status (Request *request)
   }
 
   if (status / 100 == 3)
-    detail = g_strdup (_("the token endpoint redirects elsewhere, which is not followed. Is RefreshUrl= in relay.conf right?"));
+    detail = g_strdup (_("the token endpoint redirects elsewhere, which is not followed. Is RefreshUrl= in "
+                         "relay.conf right?"));
   else
     detail = g_strdup_printf (_("the token endpoint answered with HTTP status %u."), status);
   trouble = relay_trouble_new (RELAY_CAUSE_RENEWAL_FAILED, detail);
@@ -276,7 +279,8 @@ fail_with_status (Request *request)
   finish (request, NULL, 0, trouble);
 }
 
-/* A token under its RFC 6749 §5.1 name, or in the spelling of the protocol page; NULL if there is none, or it is none. */
+/* A token under its RFC 6749 §5.1 name, or in the spelling of the protocol page; NULL if there is none, or it is
+ * none. */
 static char *
 read_token (const RelayJsonReader *reader, const char *name, const char *other_name)
 {
@@ -315,7 +319,7 @@ read_life (const RelayJsonReader *reader)
   return (guint64) (CLAMP (sec, 0.0, (double) RELAY_REFRESH_MAX_LIFE_SEC) * G_USEC_PER_SEC);
 }
 
-/* RFC 6749 §7.1: a token of a type that is not known must not be used. Where it is not told we take it for bearer. */
+/* RFC 6749 §7.1: a token of a type that is not known must not be used. If none is told we take it for bearer. */
 static gboolean
 is_bearer (const RelayJsonReader *reader)
 {
@@ -418,7 +422,8 @@ send_form (Request *request, char *form)
   request->deadline = g_timeout_source_new ((guint) (request->refresher->timeout_usec / 1000));
   g_source_set_callback (request->deadline, on_deadline, request, NULL);
   g_source_attach (request->deadline, NULL);
-  soup_session_send_async (request->session, request->message, G_PRIORITY_DEFAULT, request->cancellable, on_sent, request);
+  soup_session_send_async (request->session, request->message, G_PRIORITY_DEFAULT, request->cancellable, on_sent,
+                           request);
 }
 
 static gboolean
@@ -438,10 +443,10 @@ on_start (gpointer user_data)
     fail (request, error->message);
   else {
     request->message = relay_http_message_new (SOUP_METHOD_POST, refresher->url, request->cancellable);
-    send_form (request, refresher->client_id != NULL
-                          ? soup_form_encode ("grant_type", "refresh_token", "refresh_token", request->refresh_token,
-                                              "client_id", refresher->client_id, NULL)
-                          : soup_form_encode ("grant_type", "refresh_token", "refresh_token", request->refresh_token, NULL));
+    /* A client_id that is NULL ends the list. */
+    send_form (request, soup_form_encode ("grant_type", "refresh_token", "refresh_token", request->refresh_token,
+                                          refresher->client_id != NULL ? "client_id" : NULL, refresher->client_id,
+                                          NULL));
   }
   return G_SOURCE_REMOVE;
 }

@@ -11,9 +11,9 @@
 #include "common/names.h"
 
 /*
- * Two tokens are kept: `source`, the one last read from where the user put it, and `current`, the one to hand out. They are the
- * same until a renewal puts a newer one into `current` alone. A source that gives another token than the last time
- * overrules whatever was renewed since: somebody has signed in anew.
+ * Two tokens are kept: `source`, the one last read from where the user put it, and `current`, the one to hand out.
+ * They are the same until a renewal puts a newer one into `current` alone. A source that gives another token than
+ * the last time overrules whatever was renewed since: somebody has signed in anew.
  *
  * A request goes through at most three steps, each of which may end it:
  *
@@ -21,8 +21,8 @@
  *   consult    the sources, in their order; files are read at once, a command takes its time
  *   settle     is there now a token that will do? If not, refresh it
  *
- * There is one request at a time. Its place can be taken by another one at any time: what is under way then serves the new
- * one (a refresh, which must not be broken off) or is ended (a command).
+ * There is one request at a time. Its place can be taken by another one at any time: what is under way then serves
+ * the new one (a refresh, which must not be broken off) or is ended (a command).
  */
 struct RelayToken {
   gint ref_count;
@@ -256,11 +256,12 @@ on_command_done (const char *secret, const GError *error, gpointer user_data)
   take_source (tokens, secret, error);
 }
 
-/* A command is only asked for a token if the one at hand will not do: it may take long, or ask the user something. */
+/* A command is only run if the token at hand will not do: it may take long, or ask the user something. */
 static gboolean
 needs_command (RelayTokens *tokens)
 {
-  if (tokens->request == REQUEST_RENEW && tokens->refresher != NULL && relay_refresher_is_ready (tokens->refresher, NULL))
+  if (tokens->request == REQUEST_RENEW && tokens->refresher != NULL &&
+      relay_refresher_is_ready (tokens->refresher, NULL))
     return FALSE;
   return !is_wanted (tokens, tokens->current) || !token_is_good (tokens->current);
 }
@@ -280,7 +281,8 @@ consult (RelayTokens *tokens)
     settle (tokens);
   else {
     if (tokens->options.token_file != NULL)
-      relay_credential_read_file ("TokenFile", tokens->options.token_file, RELAY_CREDENTIAL_PRIVATE, &secret, &error);
+      relay_credential_read_file ("TokenFile", tokens->options.token_file, RELAY_CREDENTIAL_PRIVATE, &secret,
+                                  &error);
     take_source (tokens, secret, error);
   }
 }

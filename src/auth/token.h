@@ -9,9 +9,9 @@
  * The bearer token: where it comes from, when it ends, and how another is had. Together with credential.c the only
  * place that sees a secret; whoever needs one gets a RelayToken, which can be used but not read.
  *
- * Sources, in this order: $CREDENTIALS_DIRECTORY/prp-token, TokenCommand, TokenFile; where none is there but RefreshUrl
- * and a refresh token are, the token endpoint. Renewal (RFC 6749 §6) where RefreshUrl is set, else by asking
- * the sources again.
+ * Sources, in this order: $CREDENTIALS_DIRECTORY/prp-token, TokenCommand, TokenFile; where none is there but
+ * RefreshUrl and a refresh token are, the token endpoint. Renewal (RFC 6749 §6) where RefreshUrl is set, else by
+ * asking the sources again.
  */
 typedef struct RelayToken RelayToken;   /* immutable, reference counted, wiped when freed */
 typedef struct RelayTokens RelayTokens; /* the manager */
@@ -40,8 +40,8 @@ void relay_token_authorize (RelayToken *token, SoupMessageHeaders *headers);
 gboolean relay_token_equal (RelayToken *a, RelayToken *b);
 /* CLOCK_REALTIME µs when it ends, 0 if unknown (from the JWT, else from the endpoint's expires_in). */
 gint64 relay_token_get_expires (RelayToken *token);
-/* CLOCK_REALTIME µs when to renew it: RENEW_BEFORE or a tenth of its life before its end, earlier by up to half of that
- * again for @jitter in [0, 1); 0 if its end is unknown. */
+/* CLOCK_REALTIME µs when to renew it: RENEW_BEFORE or a tenth of its life before its end, earlier by up to half of
+ * that again for @jitter in [0, 1); 0 if its end is unknown. */
 gint64 relay_token_get_renewal (RelayToken *token, double jitter);
 
 /* @token: NULL with @trouble set where there is none. Both borrowed for the call. */
@@ -55,13 +55,13 @@ void relay_tokens_free (RelayTokens *tokens);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayTokens, relay_tokens_free)
 
 /* Gets a token: the one at hand if it is still good, else from the sources, renewed first where it has expired and
- * can be. One request at a time (a second one replaces the first, whose callback is not called). @callback is always
- * called from the main loop, never from within this call. */
+ * can be. One request at a time (a second one replaces the first, whose callback is not called). @callback is
+ * always called from the main loop, never from within this call. */
 void relay_tokens_get (RelayTokens *tokens, RelayTokenCallback callback, gpointer user_data);
 
-/* Gets another token than @refused: by RefreshUrl where there is one, else by asking the sources again; if they give just
- * the same token, that is the trouble (AUTH_FAILED or, with @expired, TOKEN_EXPIRED; remedy STOP).
- * A rotated refresh token is stored (atomically, mode 0600, synced) before the new token is handed out. */
+/* Gets another token than @refused: by RefreshUrl where there is one, else by asking the sources again; if they
+ * give just the same token, that is the trouble (AUTH_FAILED or, with @expired, TOKEN_EXPIRED; remedy STOP). A
+ * rotated refresh token is stored (atomically, mode 0600, synced) before the new token is handed out. */
 void relay_tokens_renew (RelayTokens *tokens, RelayToken *refused, gboolean expired, RelayTokenCallback callback,
                          gpointer user_data);
 

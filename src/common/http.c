@@ -10,17 +10,19 @@
 #include "common/error.h"
 
 /*
- * Every request of the relay carries a secret, so the rule here is: nothing is sent before the peer is known to be the one we
- * want, over a connection that nobody can read.
+ * Every request of the relay carries a secret, so the rule here is: nothing is sent before the peer is known to be
+ * the one we want, over a connection that nobody can read.
  *
- * - GIO verifies the certificate, and no handler of `accept-certificate` ever says yes to a bad one. The signal is only
- *   listened to, because it tells what was wrong: libsoup forgets that when it drops the connection.
+ * - GIO verifies the certificate, and no handler of `accept-certificate` ever says yes to a bad one. The signal is
+ *   only listened to, because it tells what was wrong: libsoup forgets that when it drops the connection.
  * - The minimum version of TLS is not for GIO's caller to set. It is checked in between: libsoup emits
  *   `network-event` TLS_HANDSHAKED when the handshake is done, and writes the request only after. Cancelling there
  *   ends the connection. Each message has a connection of its own, so that there is always a handshake to look at.
- * - No redirect is followed: libsoup would strip the Authorization header, but send the rest to wherever it is told to.
- * - The session has no feature at all: no cookies, no cache, no HSTS; no authentication manager, which would answer a 401 by
- *   itself; no content decoder and no WebSocket extensions, since nothing bounds what they unpack to.
+ * - No redirect is followed: libsoup would strip the Authorization header, but send the rest to wherever it is
+ *   told to.
+ * - The session has no feature at all: no cookies, no cache, no HSTS; no authentication manager, which would
+ *   answer a 401 by itself; no content decoder and no WebSocket extensions, since nothing bounds what they unpack
+ *   to.
  *
  * What the signals tell is kept with the message (Notes) until relay_http_explain puts it into words.
  */
@@ -70,10 +72,12 @@ relay_http_check_url (const char *url, const char *secure_scheme, const char *pl
   /* Behind the first check the host is known; behind the second the scheme is one of the two. */
   if (host == NULL || *host == '\0')
     fault = _("this is not a complete address (%s://HOST/PATH)");
-  else if (!g_str_equal (g_uri_get_scheme (uri), secure_scheme) && !g_str_equal (g_uri_get_scheme (uri), plain_scheme))
+  else if (!g_str_equal (g_uri_get_scheme (uri), secure_scheme) &&
+           !g_str_equal (g_uri_get_scheme (uri), plain_scheme))
     fault = _("the address must begin with %s://");
   else if (g_str_equal (g_uri_get_scheme (uri), plain_scheme) && !relay_http_host_is_loopback (host))
-    fault = _("the token would travel unencrypted: the address must begin with %s:// unless the host is this computer");
+    fault = _("the token would travel unencrypted: the address must begin with %s:// unless the host is this "
+              "computer");
   else if (g_uri_get_userinfo (uri) != NULL)
     fault = _("the address must not hold a user name or password");
   else if (g_uri_get_fragment (uri) != NULL)
@@ -134,7 +138,8 @@ relay_http_session_new (const char *url, const char *ca_file, guint timeout_sec,
 }
 
 static gboolean
-on_accept_certificate (SoupMessage *message, GTlsCertificate *certificate, GTlsCertificateFlags errors, gpointer user_data)
+on_accept_certificate (SoupMessage *message, GTlsCertificate *certificate, GTlsCertificateFlags errors,
+                       gpointer user_data)
 {
   Notes *notes = user_data;
 
@@ -224,5 +229,6 @@ relay_http_explain (SoupMessage *message, const GError *error)
 
   if (error->domain == SOUP_SESSION_ERROR)
     return relay_trouble_new (RELAY_CAUSE_NOT_HTTP, NULL);
-  return relay_trouble_from_io_error (error, notes->certificate_errors, g_uri_get_host (soup_message_get_uri (message)));
+  return relay_trouble_from_io_error (error, notes->certificate_errors,
+                                      g_uri_get_host (soup_message_get_uri (message)));
 }

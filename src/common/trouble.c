@@ -8,8 +8,8 @@
 #include "common/error.h"
 
 /*
- * The one table of causes. A row is found by (domain of the cause, number) and gives the code of LastError, the remedy, and the
- * words. "%s" in the words is the detail: what exactly was found.
+ * The one table of causes. A row is found by (domain of the cause, number) and gives the code of LastError, the
+ * remedy, and the words. "%s" in the words is the detail: what exactly was found.
  */
 typedef enum {
   DOMAIN_OURS,   /* RelayCause */
@@ -58,7 +58,8 @@ static const Row table[] = {
   { DOMAIN_OURS, RELAY_CAUSE_TOKEN_EXPIRED, "TOKEN_EXPIRED", RELAY_REMEDY_RENEW,
     N_("The token has expired.") },
   { DOMAIN_OURS, RELAY_CAUSE_NO_TOKEN_FILE, "NO_CREDENTIALS", RELAY_REMEDY_STOP,
-    N_("There is no token to sign in with: the TokenFile %s does not exist. It will be used as soon as it does.") },
+    N_("There is no token to sign in with: the TokenFile %s does not exist. It will be used as soon as it "
+       "does.") },
   { DOMAIN_OURS, RELAY_CAUSE_NO_OTHER_TOKEN, "AUTH_FAILED", RELAY_REMEDY_STOP,
     N_("The server refused the token, and there is no other. Put a new one in its place, then reload.") },
   { DOMAIN_OURS, RELAY_CAUSE_NO_NEWER_TOKEN, "TOKEN_EXPIRED", RELAY_REMEDY_STOP,
@@ -121,7 +122,8 @@ static const Row table[] = {
   { DOMAIN_HTTP, 5, "HTTP_ERROR", RELAY_REMEDY_RETRY,
     N_("The server answered the handshake with HTTP status %s.") },
   { DOMAIN_HTTP, ANY, "NOT_WEBSOCKET", RELAY_REMEDY_RETRY,
-    N_("There is an HTTP server at that address, but it does not speak WebSocket (status %s). Is Url= in relay.conf right?") },
+    N_("There is an HTTP server at that address, but it does not speak WebSocket (status %s). "
+       "Is Url= in relay.conf right?") },
 
   { DOMAIN_CLOSE, 0, "CONNECTION_LOST", RELAY_REMEDY_RETRY,
     N_("The connection was cut.") },
@@ -165,16 +167,13 @@ find_row (Domain domain, int number)
   g_assert_not_reached ();
 }
 
-/* What others say (a server, a library, a file's name) is shown as text: bounded, valid UTF-8, on one line. NULL stays NULL. */
+/* What others say (a server, a library, a file's name) is shown as text: bounded, valid UTF-8, on one line. */
 static char *
 make_showable (const char *text)
 {
   enum { MAX_BYTES = 500 };
-  char *valid;
+  char *valid = g_utf8_make_valid (text, (gssize) strnlen (text, MAX_BYTES));
 
-  if (text == NULL)
-    return NULL;
-  valid = g_utf8_make_valid (text, (gssize) strnlen (text, MAX_BYTES));
   for (char *p = valid; *p != '\0'; p++)
     if (g_ascii_iscntrl (*p))
       *p = ' ';
@@ -246,7 +245,8 @@ RelayTrouble *
 relay_trouble_from_close (guint code, const char *reason)
 {
   g_autofree char *showable = make_showable (reason != NULL ? reason : "");
-  g_autofree char *detail = *showable != '\0' ? g_strdup_printf ("%u, “%s”", code, showable) : g_strdup_printf ("%u", code);
+  g_autofree char *detail =
+    *showable != '\0' ? g_strdup_printf ("%u, “%s”", code, showable) : g_strdup_printf ("%u", code);
 
   return trouble_from_row (find_row (DOMAIN_CLOSE, (int) code), NULL, detail);
 }

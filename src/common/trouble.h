@@ -18,7 +18,7 @@ typedef enum {
 /* Causes of our own making; those of the network, TLS, HTTP and the server have constructors below. */
 typedef enum {
   RELAY_CAUSE_NO_CREDENTIALS,    /* NO_CREDENTIALS: nothing configured yields a token */
-  RELAY_CAUSE_BAD_CREDENTIALS,   /* BAD_CREDENTIALS: a source is there but unusable (mode, empty, command failed) */
+  RELAY_CAUSE_BAD_CREDENTIALS,   /* BAD_CREDENTIALS: a source is there but unusable (mode, empty, failed) */
   RELAY_CAUSE_RENEWAL_FAILED,    /* RENEWAL_FAILED: the token endpoint cannot be used for now: retry */
   RELAY_CAUSE_RENEWAL_REFUSED,   /* RENEWAL_REFUSED: the token endpoint refused the refresh token: stop */
   RELAY_CAUSE_HANDSHAKE_TIMEOUT, /* HANDSHAKE_TIMEOUT */
@@ -47,7 +47,8 @@ typedef struct {
 RelayTrouble *relay_trouble_new (RelayCause cause, const char *detail);
 
 /* The handshake or another request was answered with @status instead of what was hoped for.
- * @retry_after_usec: what Retry-After asked for, 0 if nothing; honoured up to an hour. @location: of a redirect, or NULL. */
+ * @retry_after_usec: what Retry-After asked for, 0 if nothing; honoured up to an hour. @location: of a redirect,
+ * or NULL. */
 RelayTrouble *relay_trouble_from_http_status (guint status, guint64 retry_after_usec, const char *location);
 
 /* A GError of GIO (DNS, refused, unreachable, TLS, …). @tls_errors: what was wrong with the certificate,

@@ -14,12 +14,13 @@
 #include "common/names.h"
 
 /*
- * One table lists the keys: where each is written, what it may be, what it is if it is left out. Lines are read by us and not by
- * GKeyFile, whose language this is: GKeyFile takes the last of two equal keys in silence, stops at the first fault, and
- * quotes the line that it does not understand, which may well be a token that was pasted into the wrong file. For the same
- * reason the value of a key that we do not know is never shown.
+ * One table lists the keys: where each is written, what it may be, what it is if it is left out. Lines are read by
+ * us and not by GKeyFile, whose language this is: GKeyFile takes the last of two equal keys in silence, stops at
+ * the first fault, and quotes the line that it does not understand, which may well be a token that was pasted into
+ * the wrong file. For the same reason the value of a key that we do not know is never shown.
  *
- * All faults are collected, so that a file is put right in one go, and a struct leaves here only if there were none.
+ * All faults are collected, so that a file is put right in one go, and a struct leaves here only if there were
+ * none.
  */
 typedef enum {
   TYPE_URL,         /* char *: wss, or ws on loopback */
@@ -149,9 +150,10 @@ set_error_from_faults (Loader *loader, GError **error)
   if (loader->faults->len == 0)
     return FALSE;
   if (loader->n_more_faults > 0)
-    g_ptr_array_add (loader->faults, g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "… and %u more fault", "… and %u more faults",
-                                                                   loader->n_more_faults),
-                                                      loader->n_more_faults));
+    g_ptr_array_add (loader->faults,
+                     g_strdup_printf (g_dngettext (GETTEXT_PACKAGE, "… and %u more fault", "… and %u more faults",
+                                                   loader->n_more_faults),
+                                      loader->n_more_faults));
   g_ptr_array_add (loader->faults, NULL);
   text = g_strjoinv ("\n", (char **) loader->faults->pdata);
   g_set_error_literal (error, RELAY_ERROR, RELAY_ERROR_CONFIGURATION, text);
@@ -187,8 +189,9 @@ take_key (Loader *loader, guint line, const char *group, const char *name, const
     if (!g_str_equal (keys[i].group, group) || !g_str_equal (keys[i].name, name))
       continue;
     if (loader->lines[i] != 0)
-      add_fault (loader, g_strdup_printf (_("%s: [%s] %s: stands twice, in lines %u and %u"), loader->path, group, name,
-                                          loader->lines[i], line));
+      add_fault (loader,
+                 g_strdup_printf (_("%s: [%s] %s: stands twice, in lines %u and %u"), loader->path, group, name,
+                                  loader->lines[i], line));
     else if (*value != '\0')
       loader->values[i] = g_strdup (value);
     loader->lines[i] = line;
@@ -247,7 +250,7 @@ take_text (Loader *loader, const char *text, gsize length)
     text += strlen (byte_order_mark);
   lines = g_strsplit (text, "\n", -1);
   for (guint i = 0; lines[i] != NULL; i++)
-    take_line (loader, i + 1, g_strstrip (lines[i]), &group); /* the CR of a Windows line end goes with the spaces */
+    take_line (loader, i + 1, g_strstrip (lines[i]), &group); /* which takes the CR of a Windows line end, too */
 }
 
 /* -- values --------------------------------------------------------------------------------------------------- */
@@ -317,7 +320,8 @@ take_path (Loader *loader, const Key *key, const char *value, char **field)
   g_autofree char *path = NULL;
 
   if (looks_like_token (value)) {
-    add_value_fault (loader, key, value, _("this looks like a token: write it into a file, and the name of the file here"));
+    add_value_fault (loader, key, value,
+                     _("this looks like a token: write it into a file, and the name of the file here"));
     return;
   }
   if (value[0] == '~' && value[1] != '/') {
@@ -422,13 +426,15 @@ check_together (Loader *loader)
   for (gsize i = 0; i < G_N_ELEMENTS (keys); i++) {
     const char *value = loader->values[i];
 
-    if (keys[i].offset == FIELD (initial_delay_usec) && connector->initial_delay_usec > connector->max_delay_usec) {
+    if (keys[i].offset == FIELD (initial_delay_usec) &&
+        connector->initial_delay_usec > connector->max_delay_usec) {
       if (value != NULL)
         add_value_fault (loader, &keys[i], value, _("must not be more than MaxDelaySec"));
       else
         connector->initial_delay_usec = connector->max_delay_usec; /* not the user's number: give way */
     }
-    if (keys[i].offset == FIELD (tokens.refresh_token_file) && value != NULL && connector->tokens.token_file != NULL &&
+    if (keys[i].offset == FIELD (tokens.refresh_token_file) && value != NULL &&
+        connector->tokens.token_file != NULL &&
         g_strcmp0 (connector->tokens.refresh_token_file, connector->tokens.token_file) == 0)
       add_value_fault (loader, &keys[i], value, _("must not be the TokenFile: each holds a token of its own"));
   }
@@ -457,7 +463,8 @@ read_file (const char *path, char **ret_text, gsize *ret_length, GError **error)
     length += n > 0 ? (gsize) n : 0;
   }
   if (fd < 0 || n < 0) {
-    g_set_error (error, RELAY_ERROR, RELAY_ERROR_CONFIGURATION, _("%s: the file cannot be read: %s"), path, g_strerror (errno));
+    g_set_error (error, RELAY_ERROR, RELAY_ERROR_CONFIGURATION, _("%s: the file cannot be read: %s"), path,
+                 g_strerror (errno));
     if (fd >= 0)
       close (fd);
     return FALSE;

@@ -14,7 +14,8 @@ typedef struct {
 } RelayConfig;
 
 #define RELAY_CONFIG_MAX_FILE_BYTES (64 * 1024)
-#define RELAY_CONFIG_MAX_MESSAGE_BYTES_MAX (4 * 1024 * 1024) /* above it a signal could pass D-Bus's 64 MiB for an array */
+#define RELAY_CONFIG_MAX_MESSAGE_BYTES_MAX                                                                        \
+  (4 * 1024 * 1024) /* above it a signal could pass D-Bus's 64 MiB for an array */
 
 /* @path: as given by --config; NULL: the default ($XDG_CONFIG_HOME/prp-relay/relay.conf), which need not exist.
  * Error: RELAY_ERROR_CONFIGURATION, message ready for the user (several faults: all of them, a line each). */

@@ -118,13 +118,15 @@ test_surroundings (void)
 static void
 test_failures (void)
 {
-  assert_fails ("exit 3", LONG_USEC, "TokenCommand (/bin/sh) failed with exit status 3: run it in a terminal to see why.");
+  assert_fails ("exit 3", LONG_USEC,
+                "TokenCommand (/bin/sh) failed with exit status 3: run it in a terminal to see why.");
   assert_fails ("echo abc; echo s3cret >&2; exit 1", LONG_USEC,
                 "TokenCommand (/bin/sh) failed with exit status 1: run it in a terminal to see why.");
   assert_fails ("kill -TERM $$", LONG_USEC, "TokenCommand (/bin/sh) was ended by signal 15.");
   assert_fails ("true", LONG_USEC, "The output of TokenCommand (/bin/sh) holds no token: it is empty.");
   assert_fails ("echo; echo abc", LONG_USEC,
-                "The output of TokenCommand (/bin/sh) holds no token: there is a space, a line break or a special character "
+                "The output of TokenCommand (/bin/sh) holds no token: there is a space, a line break or a special "
+                "character "
                 "in it.");
   assert_fails ("echo Bearer abc", LONG_USEC,
                 "The output of TokenCommand (/bin/sh) begins with “Bearer”: only the token itself belongs there.");
@@ -196,8 +198,8 @@ test_timeout (void)
   g_autofree char *folder = g_dir_make_tmp ("prp-relay-command-XXXXXX", NULL);
   g_autofree char *own = g_build_filename (folder, "own", NULL);
   g_autofree char *child = g_build_filename (folder, "child", NULL);
-  g_autofree char *script = g_strdup_printf ("trap '' TERM HUP INT; sleep 1000 & echo $! >%s; echo $$ >%s; echo abc; wait; wait",
-                                             child, own);
+  g_autofree char *script = g_strdup_printf (
+    "trap '' TERM HUP INT; sleep 1000 & echo $! >%s; echo $$ >%s; echo abc; wait; wait", child, own);
 
   assert_fails (script, SHORT_USEC, "TokenCommand (/bin/sh) did not end within 0.2 seconds and was killed.");
   wait_until_gone (read_pid (own));
@@ -229,14 +231,16 @@ test_free (void)
   g_autofree char *script = g_strdup_printf ("trap '' TERM; echo $$ >%s; sleep 1000; sleep 1000", own);
   Run run = { 0 };
 
-  run.command = relay_command_start ((const char *const[]){ "/bin/sh", "-c", script, NULL }, LONG_USEC, on_done, &run);
+  run.command =
+    relay_command_start ((const char *const[]){ "/bin/sh", "-c", script, NULL }, LONG_USEC, on_done, &run);
   read_pid (own);
   relay_command_free (run.command);
   wait_until_gone (read_pid (own));
   g_assert_cmpuint (run.n_done, ==, 0);
 
   /* At once, and one that could not be started. */
-  relay_command_free (relay_command_start ((const char *const[]){ "sleep", "1000", NULL }, LONG_USEC, on_done, &run));
+  relay_command_free (
+    relay_command_start ((const char *const[]){ "sleep", "1000", NULL }, LONG_USEC, on_done, &run));
   relay_command_free (relay_command_start ((const char *const[]){ "/nowhere", NULL }, LONG_USEC, on_done, &run));
   relay_command_free (NULL);
   while (g_main_context_iteration (NULL, FALSE))

@@ -120,8 +120,8 @@ static void
 test_mode (Fixture *fixture, gconstpointer data)
 {
   for (guint bit = 01; bit <= 040; bit <<= 1) {
-    g_autofree char *format = g_strdup_printf ("TokenFile %%s is open to other users (mode %04o): run “chmod 600 %%s”.",
-                                               0600 | bit);
+    g_autofree char *format =
+      g_strdup_printf ("TokenFile %%s is open to other users (mode %04o): run “chmod 600 %%s”.", 0600 | bit);
 
     write_file (fixture->path, "abc\n", -1, 0600 | bit);
     assert_refused (fixture->path, format);
@@ -180,11 +180,15 @@ test_content (Fixture *fixture, gconstpointer data)
     { "ab ", -1, "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
     { "a\tb", -1, "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
     { "a\nb\n", -1, "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
-    { "a\r\nX-Evil: 1", -1, "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
+    { "a\r\nX-Evil: 1", -1,
+      "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
     { "a\0b", 3, "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
     { "a\x7f", -1, "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
-    { "\xc3\xa9", -1, "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
-    { "\xef\xbb\xbf" "abc", -1, "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
+    { "\xc3\xa9", -1,
+      "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
+    { "\xef\xbb\xbf"
+      "abc",
+      -1, "TokenFile %s holds no token: there is a space, a line break or a special character in it." },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -317,7 +321,8 @@ test_write_fails (Fixture *fixture, gconstpointer data)
   g_clear_error (&error);
   assert_read (fixture->path, "old");
 
-  g_assert_true (relay_credential_write_file (inside, "abc", NULL)); /* a folder that is not empty cannot be replaced */
+  g_assert_true (
+    relay_credential_write_file (inside, "abc", NULL)); /* a folder that is not empty cannot be replaced */
   g_assert_false (relay_credential_write_file (folder, "secret", &error));
   g_assert_error (error, G_FILE_ERROR, G_FILE_ERROR_ISDIR);
   g_assert_cmpuint (count_files (fixture->folder), ==, 2);

@@ -129,7 +129,8 @@ test_request (Fixture *fixture, gconstpointer data)
   create (fixture, "my client", fixture->path);
   refresh (fixture);
   g_assert_cmpstr (fixture->endpoint->body, ==,
-                   "grant_type=refresh_token&refresh_token=a%2Bb%2Fc%3D%26client_id%3Devil%25&client_id=my+client");
+                   "grant_type=refresh_token&refresh_token=a%2Bb%2Fc%3D%26client_id%3Devil%25&client_id=my+"
+                   "client");
 }
 
 static void
@@ -210,7 +211,8 @@ test_rotation_with_fault (Fixture *fixture, gconstpointer data)
   create (fixture, NULL, fixture->path);
   refresh (fixture);
   assert_trouble (fixture, "RENEWAL_FAILED", RELAY_REMEDY_RETRY,
-                  "The token could not be renewed for now: the answer of the token endpoint holds no access token.");
+                  "The token could not be renewed for now: the answer of the token endpoint holds no access "
+                  "token.");
   g_assert_cmpstr (fixture->stored, ==, "r1\n");
 }
 
@@ -308,7 +310,8 @@ test_refused (Fixture *fixture, gconstpointer data)
 
   create (fixture, NULL, fixture->path);
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
-    g_autofree char *text = g_strdup_printf ("The server refused to renew the token (%s). Sign in again.", cases[i].said);
+    g_autofree char *text =
+      g_strdup_printf ("The server refused to renew the token (%s). Sign in again.", cases[i].said);
 
     token_endpoint_clear (fixture->endpoint);
     token_endpoint_answer (fixture->endpoint, cases[i].status, NULL, cases[i].body);
@@ -346,7 +349,8 @@ test_failures (Fixture *fixture, gconstpointer data)
     { 200, "{\"access_token\":\"a\\r\\nX-Evil: 1\"}", "the answer of the token endpoint holds no access token." },
     { 200, "{\"access_token\":\"a\\u0000b\"}", "the answer of the token endpoint holds no access token." },
     { 200, "{\"access_token\":\"\xc3\xa9\"}", "the answer of the token endpoint holds no access token." },
-    { 200, "{\"access_token\":\"a1\",\"token_type\":\"mac\"}", "the token endpoint gave a token of a type that is not known." },
+    { 200, "{\"access_token\":\"a1\",\"token_type\":\"mac\"}",
+      "the token endpoint gave a token of a type that is not known." },
   };
 
   create (fixture, NULL, fixture->path);
@@ -368,8 +372,10 @@ test_retry_after (Fixture *fixture, gconstpointer data)
 
   create (fixture, NULL, fixture->path);
   for (gsize i = 0; i < G_N_ELEMENTS (statuses); i++) {
-    g_autofree char *text = g_strdup_printf ("The token could not be renewed for now: the token endpoint answered with HTTP "
-                                             "status %u.", statuses[i]);
+    g_autofree char *text = g_strdup_printf ("The token could not be renewed for now: the token endpoint answered "
+                                             "with HTTP "
+                                             "status %u.",
+                                             statuses[i]);
 
     token_endpoint_clear (fixture->endpoint);
     token_endpoint_answer (fixture->endpoint, statuses[i], "Retry-After: 17", "{}");
@@ -390,7 +396,8 @@ test_redirect (Fixture *fixture, gconstpointer data)
   create (fixture, NULL, fixture->path);
   refresh (fixture);
   assert_trouble (fixture, "RENEWAL_FAILED", RELAY_REMEDY_RETRY,
-                  "The token could not be renewed for now: the token endpoint redirects elsewhere, which is not followed. Is "
+                  "The token could not be renewed for now: the token endpoint redirects elsewhere, which is not "
+                  "followed. Is "
                   "RefreshUrl= in relay.conf right?");
   g_assert_cmpuint (fixture->endpoint->n_requests, ==, 1);
   g_assert_cmpuint (elsewhere->n_requests, ==, 0);
@@ -442,7 +449,8 @@ test_no_refresh_token (Fixture *fixture, gconstpointer data)
 static void
 test_bad_ca_file (Fixture *fixture, gconstpointer data)
 {
-  fixture->refresher = relay_refresher_new (fixture->endpoint->url, "/nowhere/ca.pem", NULL, fixture->path, LONG_USEC);
+  fixture->refresher =
+    relay_refresher_new (fixture->endpoint->url, "/nowhere/ca.pem", NULL, fixture->path, LONG_USEC);
   refresh (fixture);
   g_assert_cmpstr (fixture->trouble->code, ==, "RENEWAL_FAILED");
   g_assert_nonnull (strstr (fixture->trouble->text, "/nowhere/ca.pem"));

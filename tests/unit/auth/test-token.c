@@ -29,8 +29,8 @@ static char *
 make_jwt (const char *name, gint64 sec)
 {
   gint64 now = g_get_real_time () / G_USEC_PER_SEC;
-  g_autofree char *payload = g_strdup_printf ("{\"iat\":%" G_GINT64_FORMAT ",\"exp\":%" G_GINT64_FORMAT "}", now - 100,
-                                              now + sec);
+  g_autofree char *payload =
+    g_strdup_printf ("{\"iat\":%" G_GINT64_FORMAT ",\"exp\":%" G_GINT64_FORMAT "}", now - 100, now + sec);
   g_autofree char *encoded = g_base64_encode ((const guchar *) payload, strlen (payload));
 
   for (char *p = encoded; *p != '\0'; p++)
@@ -89,7 +89,8 @@ use_file (Fixture *fixture, const char *token)
 static void
 use_command (Fixture *fixture, const char *script)
 {
-  fixture->options.token_command = g_strdupv ((char *[]){ (char *) "/bin/sh", (char *) "-c", (char *) script, NULL });
+  fixture->options.token_command =
+    g_strdupv ((char *[]){ (char *) "/bin/sh", (char *) "-c", (char *) script, NULL });
 }
 
 static void
@@ -135,7 +136,7 @@ on_token (RelayToken *token, const RelayTrouble *trouble, gpointer user_data)
   fixture->trouble = trouble != NULL ? relay_trouble_copy (trouble) : NULL;
 }
 
-static void
+G_GNUC_NORETURN static void
 not_called (RelayToken *token, const RelayTrouble *trouble, gpointer user_data)
 {
   g_assert_not_reached ();

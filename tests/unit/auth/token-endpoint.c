@@ -31,13 +31,15 @@ reply (TokenEndpoint *endpoint, SoupServerMessage *message)
     soup_message_headers_append (soup_server_message_get_response_headers (message), parts[0], parts[1]);
   }
   soup_server_message_set_status (message, answer->status, NULL);
-  soup_server_message_set_response (message, "application/json", SOUP_MEMORY_COPY, answer->body, strlen (answer->body));
+  soup_server_message_set_response (message, "application/json", SOUP_MEMORY_COPY, answer->body,
+                                    strlen (answer->body));
   if (endpoint->answers->len > 1)
     g_ptr_array_remove_index (endpoint->answers, 0);
 }
 
 static void
-on_request (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query, gpointer user_data)
+on_request (SoupServer *server, SoupServerMessage *message, const char *path, GHashTable *query,
+            gpointer user_data)
 {
   TokenEndpoint *endpoint = user_data;
   SoupMessageBody *body = soup_server_message_get_request_body (message);
@@ -82,6 +84,8 @@ token_endpoint_free (TokenEndpoint *endpoint)
 {
   if (endpoint == NULL)
     return;
+  while (g_main_context_iteration (NULL, FALSE))
+    ; /* connections that our side has closed; a server that ends in their midst loses track of them */
   soup_server_disconnect (endpoint->server);
   g_clear_object (&endpoint->waiting);
   g_clear_pointer (&endpoint->headers, soup_message_headers_unref);

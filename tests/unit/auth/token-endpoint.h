@@ -4,8 +4,8 @@
 #include <libsoup/soup.h>
 
 /*
- * For tests: a token endpoint (RFC 6749 §3.2) in this process. It gives the answers it was told to give, in their order, the
- * last one again and again, and keeps what it was asked.
+ * For tests: a token endpoint (RFC 6749 §3.2) in this process. It gives the answers it was told to give, in their
+ * order, the last one again and again, and keeps what it was asked.
  */
 typedef struct {
   SoupServer *server;

@@ -39,7 +39,9 @@ test_names (void)
 static void
 test_unknown_codes (void)
 {
-  static const char *const codes[] = { NULL, "", "SERVER", "invalid_channel", "INVALID_CHANNEL ", "NOT_CONNECTED" };
+  static const char *const codes[] = {
+    NULL, "", "SERVER", "invalid_channel", "INVALID_CHANNEL ", "NOT_CONNECTED"
+  };
 
   for (gsize i = 0; i < G_N_ELEMENTS (codes); i++)
     g_assert_cmpint (relay_error_from_server_code (codes[i]), ==, RELAY_ERROR_SERVER);

@@ -49,7 +49,8 @@ wait_for (gboolean *condition)
     g_main_context_iteration (NULL, TRUE);
 }
 
-/* Sends a GET with a secret in it, or a WebSocket handshake where @url is ws: or wss:, and waits for what comes of it. */
+/* Sends a GET with a secret in it, or a WebSocket handshake where @url is ws: or wss:, and waits for what comes of
+ * it. */
 static Exchange *
 exchange_new (const char *url, const char *ca_file, guint timeout_sec)
 {
@@ -60,13 +61,14 @@ exchange_new (const char *url, const char *ca_file, guint timeout_sec)
   g_assert_no_error (error);
   exchange->cancellable = g_cancellable_new ();
   exchange->message = relay_http_message_new ("GET", url, exchange->cancellable);
-  soup_message_headers_replace (soup_message_get_request_headers (exchange->message), "Authorization", "Bearer " SECRET);
+  soup_message_headers_replace (soup_message_get_request_headers (exchange->message), "Authorization",
+                                "Bearer " SECRET);
   if (g_str_has_prefix (url, "ws"))
     soup_session_websocket_connect_async (exchange->session, exchange->message, NULL, NULL, G_PRIORITY_DEFAULT,
                                           exchange->cancellable, on_websocket, exchange);
   else
-    soup_session_send_and_read_async (exchange->session, exchange->message, G_PRIORITY_DEFAULT, exchange->cancellable,
-                                      on_answered, exchange);
+    soup_session_send_and_read_async (exchange->session, exchange->message, G_PRIORITY_DEFAULT,
+                                      exchange->cancellable, on_answered, exchange);
   wait_for (&exchange->done);
   return exchange;
 }
@@ -146,6 +148,8 @@ http_server_new (void)
 static void
 http_server_free (HttpServer *server)
 {
+  while (g_main_context_iteration (NULL, FALSE))
+    ; /* connections that our side has closed; a server that ends in their midst loses track of them */
   soup_server_disconnect (server->server);
   g_clear_pointer (&server->headers, soup_message_headers_unref);
   g_object_unref (server->server);
@@ -194,7 +198,8 @@ on_raw_connection (GSocketService *service, GSocketConnection *connection, GObje
   g_ptr_array_add (server->connections, g_object_ref (connection));
   g_object_set_data (G_OBJECT (connection), "server", server);
   g_input_stream_read_async (g_io_stream_get_input_stream (G_IO_STREAM (connection)), server->request,
-                             sizeof server->request, G_PRIORITY_DEFAULT, NULL, on_raw_request, g_object_ref (connection));
+                             sizeof server->request, G_PRIORITY_DEFAULT, NULL, on_raw_request,
+                             g_object_ref (connection));
   return TRUE;
 }
 
@@ -210,8 +215,8 @@ raw_server_new (const char *reply, gboolean hang_up)
   server->hang_up = hang_up;
   server->connections = g_ptr_array_new_with_free_func (g_object_unref);
   server->service = g_socket_service_new ();
-  g_socket_listener_add_address (G_SOCKET_LISTENER (server->service), address, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP,
-                                 NULL, &effective, &error);
+  g_socket_listener_add_address (G_SOCKET_LISTENER (server->service), address, G_SOCKET_TYPE_STREAM,
+                                 G_SOCKET_PROTOCOL_TCP, NULL, &effective, &error);
   g_assert_no_error (error);
   server->port = g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (effective));
   g_signal_connect (server->service, "incoming", G_CALLBACK (on_raw_connection), server);
@@ -248,9 +253,23 @@ test_loopback (void)
 {
   static const char *const yes[] = { "localhost", "LocalHost", "localhost.", "a.localhost", "a.b.localhost.",
                                      "127.0.0.1", "127.255.3.4", "::1" };
-  static const char *const no[] = { "", ".", ".localhost", "localhost.example", "notlocalhost", "localhost.localdomain",
-                                    "128.0.0.1", "0.0.0.0", "::", "::2", "127.0.0.1.example", "127", "127.1",
-                                    "0x7f.0.0.1", "[::1]", "api.prp.dev", "10.0.0.1" };
+  static const char *const no[] = { "",
+                                    ".",
+                                    ".localhost",
+                                    "localhost.example",
+                                    "notlocalhost",
+                                    "localhost.localdomain",
+                                    "128.0.0.1",
+                                    "0.0.0.0",
+                                    "::",
+                                    "::2",
+                                    "127.0.0.1.example",
+                                    "127",
+                                    "127.1",
+                                    "0x7f.0.0.1",
+                                    "[::1]",
+                                    "api.prp.dev",
+                                    "10.0.0.1" };
 
   for (gsize i = 0; i < G_N_ELEMENTS (yes); i++) {
     g_test_message ("%s", yes[i]);
@@ -284,12 +303,15 @@ test_check_url (void)
     { "https://api.prp.dev/", "the address must begin with wss://" },
     { "http://localhost/", "the address must begin with wss://" },
     { "file:///etc/passwd", "this is not a complete address (wss://HOST/PATH)" },
-    { "ws://api.prp.dev/", "the token would travel unencrypted: the address must begin with wss:// unless the host is this "
-                           "computer" },
-    { "ws://localhost.example/", "the token would travel unencrypted: the address must begin with wss:// unless the host is "
-                                 "this computer" },
-    { "ws://localhost@evil.example/", "the token would travel unencrypted: the address must begin with wss:// unless the host "
-                                      "is this computer" },
+    { "ws://api.prp.dev/",
+      "the token would travel unencrypted: the address must begin with wss:// unless the host is this "
+      "computer" },
+    { "ws://localhost.example/",
+      "the token would travel unencrypted: the address must begin with wss:// unless the host is "
+      "this computer" },
+    { "ws://localhost@evil.example/",
+      "the token would travel unencrypted: the address must begin with wss:// unless the host "
+      "is this computer" },
     { "wss://user@api.prp.dev/", "the address must not hold a user name or password" },
     { "ws://user:password@localhost/", "the address must not hold a user name or password" },
     { "wss://api.prp.dev/#top", "the address must not hold a fragment (#…)" },
@@ -437,7 +459,8 @@ static void
 test_bad_upgrade (void)
 {
   g_autoptr (RawServer) server = raw_server_new ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                                                 "Connection: Upgrade\r\nSec-WebSocket-Accept: nonsense\r\n\r\n", FALSE);
+                                                 "Connection: Upgrade\r\nSec-WebSocket-Accept: nonsense\r\n\r\n",
+                                                 FALSE);
   g_autoptr (Exchange) exchange = ask_raw (server, "ws", 0);
 
   g_assert_null (exchange->websocket);
@@ -501,8 +524,8 @@ static GType no_resolver_get_type (void);
 G_DEFINE_TYPE (NoResolver, no_resolver, G_TYPE_RESOLVER)
 
 static void
-no_resolver_lookup (GResolver *resolver, const char *name, GResolverNameLookupFlags flags, GCancellable *cancellable,
-                    GAsyncReadyCallback callback, gpointer user_data)
+no_resolver_lookup (GResolver *resolver, const char *name, GResolverNameLookupFlags flags,
+                    GCancellable *cancellable, GAsyncReadyCallback callback, gpointer user_data)
 {
   g_autoptr (GTask) task = g_task_new (resolver, cancellable, callback, user_data);
 
@@ -593,20 +616,22 @@ static void
 test_tls_expired (void)
 {
   g_autoptr (TlsAuthority) authority = tls_authority_new ();
-  g_autofree char *certificate = tls_authority_issue (authority, "localhost", "20200101000000Z", "20210101000000Z");
+  g_autofree char *certificate =
+    tls_authority_issue (authority, "localhost", "20200101000000Z", "20210101000000Z");
 
-  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (authority), "TLS_EXPIRED", "ERROR", NULL, NULL,
-                      NULL);
+  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (authority), "TLS_EXPIRED", "ERROR", NULL,
+                      NULL, NULL);
 }
 
 static void
 test_tls_not_yet_valid (void)
 {
   g_autoptr (TlsAuthority) authority = tls_authority_new ();
-  g_autofree char *certificate = tls_authority_issue (authority, "localhost", "20980101000000Z", "20990101000000Z");
+  g_autofree char *certificate =
+    tls_authority_issue (authority, "localhost", "20980101000000Z", "20990101000000Z");
 
-  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (authority), "TLS_NOT_YET_VALID", "ERROR", NULL,
-                      NULL, NULL);
+  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (authority), "TLS_NOT_YET_VALID", "ERROR",
+                      NULL, NULL, NULL);
 }
 
 static void
@@ -615,8 +640,8 @@ test_tls_wrong_host (void)
   g_autoptr (TlsAuthority) authority = tls_authority_new ();
   g_autofree char *certificate = tls_authority_issue (authority, "other.example", NULL, NULL);
 
-  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (authority), "TLS_WRONG_HOST", "ERROR", NULL, NULL,
-                      NULL);
+  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (authority), "TLS_WRONG_HOST", "ERROR",
+                      NULL, NULL, NULL);
 }
 
 static void
@@ -625,8 +650,8 @@ test_tls_self_signed (void)
   g_autoptr (TlsAuthority) authority = tls_authority_new ();
   g_autofree char *certificate = tls_authority_issue_self_signed (authority);
 
-  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (authority), "TLS_UNTRUSTED", "ERROR", NULL, NULL,
-                      NULL);
+  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (authority), "TLS_UNTRUSTED", "ERROR",
+                      NULL, NULL, NULL);
   assert_tls_refused (authority, certificate, NULL, "TLS_UNTRUSTED", "ERROR", NULL, NULL, NULL);
 }
 
@@ -638,7 +663,8 @@ test_tls_unknown_authority (void)
   g_autoptr (TlsAuthority) other = tls_authority_new ();
   g_autofree char *certificate = tls_authority_issue (authority, "localhost", NULL, NULL);
 
-  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (other), "TLS_UNTRUSTED", "ERROR", NULL, NULL, NULL);
+  assert_tls_refused (authority, certificate, tls_authority_get_ca_file (other), "TLS_UNTRUSTED", "ERROR", NULL,
+                      NULL, NULL);
   assert_tls_refused (authority, certificate, NULL, "TLS_UNTRUSTED", "ERROR", NULL, NULL, NULL);
 }
 
@@ -660,7 +686,8 @@ test_tls_too_old_twice (void)
 {
   g_autoptr (TlsAuthority) authority = tls_authority_new ();
   g_autofree char *certificate = tls_authority_issue (authority, "localhost", NULL, NULL);
-  g_autoptr (TlsServer) server = tls_server_new (authority, certificate, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0", NULL);
+  g_autoptr (TlsServer) server =
+    tls_server_new (authority, certificate, "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0", NULL);
   g_autofree char *url = g_strdup_printf ("https://localhost:%u/", tls_server_get_port (server));
   g_autoptr (SoupSession) session = relay_http_session_new (url, tls_authority_get_ca_file (authority), 10, NULL);
 
@@ -671,8 +698,8 @@ test_tls_too_old_twice (void)
     exchange->session = g_object_ref (session);
     exchange->cancellable = g_cancellable_new ();
     exchange->message = relay_http_message_new ("GET", url, exchange->cancellable);
-    soup_session_send_and_read_async (session, exchange->message, G_PRIORITY_DEFAULT, exchange->cancellable, on_answered,
-                                      exchange);
+    soup_session_send_and_read_async (session, exchange->message, G_PRIORITY_DEFAULT, exchange->cancellable,
+                                      on_answered, exchange);
     wait_for (&exchange->done);
     assert_trouble (exchange, "TLS_TOO_OLD", RELAY_REMEDY_RETRY);
     seen = tls_server_read_until (server, "DONE");
@@ -695,7 +722,9 @@ test_ca_file (void)
   static const struct {
     const char *content; /* NULL: there is no such file */
     const char *reason;
-  } cases[] = { { NULL, "No such file" }, { "", "it holds no certificate" }, { "nonsense\n", "it holds no certificate" } };
+  } cases[] = { { NULL, "No such file" },
+                { "", "it holds no certificate" },
+                { "nonsense\n", "it holds no certificate" } };
   g_autofree char *folder = g_dir_make_tmp ("prp-relay-http-XXXXXX", NULL);
   g_autofree char *path = g_build_filename (folder, "ca.pem", NULL);
 

@@ -9,8 +9,6 @@
 static void
 assert_trouble (RelayTrouble *trouble, const char *code, RelayRemedy remedy, const char *words)
 {
-  g_autoptr (RelayTrouble) owned = trouble;
-
   g_test_message ("%s: %s", trouble->code, trouble->text);
   g_assert_cmpstr (trouble->code, ==, code);
   g_assert_cmpint (trouble->remedy, ==, remedy);
@@ -18,6 +16,7 @@ assert_trouble (RelayTrouble *trouble, const char *code, RelayRemedy remedy, con
   g_assert_null (strstr (trouble->text, "%s"));
   g_assert_null (strchr (trouble->text, '\n'));
   g_assert_true (g_utf8_validate (trouble->text, -1, NULL));
+  relay_trouble_free (trouble);
 }
 
 static void
@@ -51,8 +50,8 @@ test_causes (void)
     assert_trouble (relay_trouble_new (cases[i].cause, NULL), cases[i].code, cases[i].remedy, "");
     assert_trouble (relay_trouble_new (cases[i].cause, "the detail."), cases[i].code, cases[i].remedy, ".");
   }
-  assert_trouble (relay_trouble_new (RELAY_CAUSE_BAD_CREDENTIALS, "the detail."), "BAD_CREDENTIALS", RELAY_REMEDY_STOP,
-                  "cannot be used: the detail.");
+  assert_trouble (relay_trouble_new (RELAY_CAUSE_BAD_CREDENTIALS, "the detail."), "BAD_CREDENTIALS",
+                  RELAY_REMEDY_STOP, "cannot be used: the detail.");
 }
 
 static void
@@ -75,10 +74,10 @@ test_http_status (void)
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     assert_trouble (relay_trouble_from_http_status (cases[i].status, 0, NULL), cases[i].code, cases[i].remedy,
                     cases[i].words);
-  assert_trouble (relay_trouble_from_http_status (307, 0, "https://other.example/x"), "REDIRECT", RELAY_REMEDY_RETRY,
-                  "https://other.example/x");
-  assert_trouble (relay_trouble_from_http_status (404, 0, "https://other.example/x"), "HTTP_ERROR", RELAY_REMEDY_RETRY,
-                  "404");
+  assert_trouble (relay_trouble_from_http_status (307, 0, "https://other.example/x"), "REDIRECT",
+                  RELAY_REMEDY_RETRY, "https://other.example/x");
+  assert_trouble (relay_trouble_from_http_status (404, 0, "https://other.example/x"), "HTTP_ERROR",
+                  RELAY_REMEDY_RETRY, "404");
 }
 
 /* Honoured where the server is to blame and says when; never longer than an hour; no matter with other answers. */
@@ -115,8 +114,8 @@ assert_io (GQuark domain, int number, const char *code, const char *words)
 {
   g_autoptr (GError) error = g_error_new_literal (domain, number, "what the library says");
 
-  assert_trouble (relay_trouble_from_io_error (error, G_TLS_CERTIFICATE_NO_FLAGS, "api.example"), code, RELAY_REMEDY_RETRY,
-                  words);
+  assert_trouble (relay_trouble_from_io_error (error, G_TLS_CERTIFICATE_NO_FLAGS, "api.example"), code,
+                  RELAY_REMEDY_RETRY, words);
 }
 
 static void
@@ -157,8 +156,8 @@ test_certificate (void)
   g_autoptr (GError) error = g_error_new_literal (G_TLS_ERROR, G_TLS_ERROR_BAD_CERTIFICATE, "bad");
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
-    assert_trouble (relay_trouble_from_io_error (error, cases[i].flags, "api.example"), cases[i].code, RELAY_REMEDY_RETRY,
-                    "api.example");
+    assert_trouble (relay_trouble_from_io_error (error, cases[i].flags, "api.example"), cases[i].code,
+                    RELAY_REMEDY_RETRY, "api.example");
 }
 
 static void
@@ -192,15 +191,18 @@ test_close (void)
 static void
 test_server (void)
 {
-  assert_trouble (relay_trouble_from_server ("AUTH_FAILED", "bad token"), "AUTH_FAILED", RELAY_REMEDY_RENEW, "bad token");
+  assert_trouble (relay_trouble_from_server ("AUTH_FAILED", "bad token"), "AUTH_FAILED", RELAY_REMEDY_RENEW,
+                  "bad token");
   assert_trouble (relay_trouble_from_server ("TOKEN_EXPIRED", ""), "TOKEN_EXPIRED", RELAY_REMEDY_RENEW, "expired");
-  assert_trouble (relay_trouble_from_server ("INVALID_CHANNEL", "no x:y"), "INVALID_CHANNEL", RELAY_REMEDY_RETRY, "no x:y");
+  assert_trouble (relay_trouble_from_server ("INVALID_CHANNEL", "no x:y"), "INVALID_CHANNEL", RELAY_REMEDY_RETRY,
+                  "no x:y");
   assert_trouble (relay_trouble_from_server ("BRAND_NEW", "what"), "BRAND_NEW", RELAY_REMEDY_RETRY, "what");
   assert_trouble (relay_trouble_from_server (NULL, NULL), "SERVER_ERROR", RELAY_REMEDY_RETRY, "error");
   assert_trouble (relay_trouble_from_server ("", "x"), "SERVER_ERROR", RELAY_REMEDY_RETRY, "x");
 }
 
-/* What others say is shown, but as one bounded line of valid text; and a "%s" in it is no place to put something. */
+/* What others say is shown, but as one bounded line of valid text; and a "%s" in it is no place to put something.
+ */
 static void
 test_hostile_words (void)
 {
@@ -209,8 +211,14 @@ test_hostile_words (void)
 
   g_assert_cmpuint (strlen (trouble->text), <, 1000);
   g_assert_cmpuint (strlen (trouble->code), <, 1000);
-  assert_trouble (relay_trouble_from_server ("A\xff" "B", "c\nd\x1b[2J\xc3"), "A\xef\xbf\xbd" "B", RELAY_REMEDY_RETRY, "c d [2J");
-  assert_trouble (relay_trouble_from_http_status (302, 0, "http://\xff/\n"), "REDIRECT", RELAY_REMEDY_RETRY, "http://");
+  assert_trouble (relay_trouble_from_server ("A\xff"
+                                             "B",
+                                             "c\nd\x1b[2J\xc3"),
+                  "A\xef\xbf\xbd"
+                  "B",
+                  RELAY_REMEDY_RETRY, "c d [2J");
+  assert_trouble (relay_trouble_from_http_status (302, 0, "http://\xff/\n"), "REDIRECT", RELAY_REMEDY_RETRY,
+                  "http://");
   {
     g_autoptr (RelayTrouble) percent = relay_trouble_from_close (1000, "100%s %n");
 

@@ -4,8 +4,8 @@
 #include <gio/gio.h>
 
 /*
- * For tests: a certificate authority of our own, and foreign TLS servers (`openssl s_server`) with certificates that are good
- * or bad in one way each. Failures end the test.
+ * For tests: a certificate authority of our own, and foreign TLS servers (`openssl s_server`) with certificates
+ * that are good or bad in one way each. Failures end the test.
  */
 typedef struct TlsAuthority TlsAuthority;
 
@@ -30,6 +30,6 @@ void tls_server_free (TlsServer *server);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (TlsServer, tls_server_free)
 
 guint16 tls_server_get_port (TlsServer *server);
-/* What it printed from now on up to and with a line that begins with @prefix: without -www or -WWW that is what the
- * client sent, and what became of the connection. Caller frees. */
+/* What it printed from now on up to and with a line that begins with @prefix: without -www or -WWW that is what
+ * the client sent, and what became of the connection. Caller frees. */
 char *tls_server_read_until (TlsServer *server, const char *prefix);

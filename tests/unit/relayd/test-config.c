@@ -91,7 +91,11 @@ static void
 test_defaults (Fixture *fixture, gconstpointer data)
 {
   static const char *const texts[] = {
-    "", "\n\n", "# nothing\n", "[Server]\n", "[Server]\nUrl=\nCaFile=\n[Limits]\nMaxChannels=\n[Auth]\nTokenCommand= \n",
+    "",
+    "\n\n",
+    "# nothing\n",
+    "[Server]\n",
+    "[Server]\nUrl=\nCaFile=\n[Limits]\nMaxChannels=\n[Auth]\nTokenCommand= \n",
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (texts); i++) {
@@ -106,7 +110,8 @@ test_every_key (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *text = g_strdup_printf ("[Server]\nUrl=wss://other.example:8443/ws?x=1\nCaFile=%s\n"
                                            "[Auth]\nTokenFile=/secrets/token\nTokenCommand=pass show 'prp token'\n"
-                                           "RefreshUrl=https://other.example/token\nRefreshTokenFile=/secrets/refresh\n"
+                                           "RefreshUrl=https://other.example/token\nRefreshTokenFile=/secrets/"
+                                           "refresh\n"
                                            "ClientId=desktop app\n"
                                            "[Reconnect]\nInitialDelaySec=0.25\nMaxDelaySec=120\nMaxAttempts=7\n"
                                            "[Heartbeat]\nPingIntervalSec=12.5\nPongTimeoutSec=3\n"
@@ -140,9 +145,10 @@ test_every_key (Fixture *fixture, gconstpointer data)
 static void
 test_layout (Fixture *fixture, gconstpointer data)
 {
-  g_autoptr (RelayConfig) config = load (fixture, "\xef\xbb\xbf# comment = no [key]\r\n\r\n  [Limits]  \r\n"
-                                                  "\tMaxChannels =  42\t\r\n   # another\r\n[Server]\r\n"
-                                                  "Url = wss://a.example/?q=[1] \r\n[Limits]\r\nMaxHoldsPerClient=7");
+  g_autoptr (RelayConfig) config = load (fixture,
+                                         "\xef\xbb\xbf# comment = no [key]\r\n\r\n  [Limits]  \r\n"
+                                         "\tMaxChannels =  42\t\r\n   # another\r\n[Server]\r\n"
+                                         "Url = wss://a.example/?q=[1] \r\n[Limits]\r\nMaxHoldsPerClient=7");
 
   g_assert_cmpuint (config->max_channels, ==, 42);
   g_assert_cmpuint (config->max_holds_per_client, ==, 7);
@@ -176,8 +182,10 @@ test_paths (Fixture *fixture, gconstpointer data)
   g_autofree char *above = g_path_get_dirname (fixture->folder);
   g_autofree char *tool = g_build_filename (g_get_home_dir (), "bin", "my tool", NULL);
   g_autofree char *in_above = g_build_filename (above, "x", NULL);
-  g_autoptr (RelayConfig) first = load (fixture, "[Auth]\nTokenFile=~/secrets/token\nRefreshTokenFile=refresh\n"
-                                                 "TokenCommand='~/bin/my tool' ~/x \"a b\" c\\ d\n[Server]\nCaFile=test.conf\n");
+  g_autoptr (RelayConfig) first = load (fixture,
+                                        "[Auth]\nTokenFile=~/secrets/token\nRefreshTokenFile=refresh\n"
+                                        "TokenCommand='~/bin/my tool' ~/x \"a b\" c\\ "
+                                        "d\n[Server]\nCaFile=test.conf\n");
   g_autoptr (RelayConfig) second = load (fixture, "[Auth]\nTokenFile=../x\n");
   const char *const command[] = { tool, "~/x", "a b", "c d", NULL };
 
@@ -225,14 +233,19 @@ test_number_faults (Fixture *fixture, gconstpointer data)
     { "Reconnect", "MaxAttempts", NULL, "1000001", FALSE, "must be a whole number from 0 to 1000000" },
     { "Heartbeat", "PingIntervalSec", "0.049", "3601", TRUE, "must be a number of seconds from 0.05 to 3600" },
     { "Heartbeat", "PongTimeoutSec", "0", "601", TRUE, "must be a number of seconds from 0.05 to 600" },
-    { "Limits", "MaxMessageBytes", "1023", "4194305", FALSE, "must be a whole number of bytes from 1024 to 4194304" },
+    { "Limits", "MaxMessageBytes", "1023", "4194305", FALSE,
+      "must be a whole number of bytes from 1024 to 4194304" },
     { "Limits", "MaxChannels", "0", "100001", FALSE, "must be a whole number from 1 to 100000" },
     { "Limits", "MaxHoldsPerClient", "0", "10001", FALSE, "must be a whole number from 1 to 10000" },
     { "Limits", "ActionsPerSec", "0.9", "10000.5", TRUE, "must be a number from 1 to 10000" },
   };
-  static const char *const never[] = { "-1",  "+1",   "nan",  "inf", "infinity", "1e3",  "0x10", "1,5",
-                                       ".5",  "5.",   "1.5.", "1 0", "10s",      "1k",   "one",  "18446744073709551616",
-                                       "1_0", "\xd9\xa1", "\"1\"", "99999999999999999999999999999999999999999" };
+  static const char *const never[] = {
+    "-1",       "+1",       "nan",   "inf",
+    "infinity", "1e3",      "0x10",  "1,5",
+    ".5",       "5.",       "1.5.",  "1 0",
+    "10s",      "1k",       "one",   "18446744073709551616",
+    "1_0",      "\xd9\xa1", "\"1\"", "99999999999999999999999999999999999999999"
+  };
 
   for (gsize i = 0; i < G_N_ELEMENTS (keys); i++) {
     g_autoptr (GPtrArray) values = g_ptr_array_new ();
@@ -248,7 +261,8 @@ test_number_faults (Fixture *fixture, gconstpointer data)
     for (guint j = 0; j < values->len; j++) {
       const char *value = values->pdata[j];
       g_autofree char *text = g_strdup_printf ("[%s]\n%s=%s\n", keys[i].group, keys[i].key, value);
-      g_autofree char *expected = g_strdup_printf ("FILE: [%s] %s=%s: %s", keys[i].group, keys[i].key, value, keys[i].reason);
+      g_autofree char *expected =
+        g_strdup_printf ("FILE: [%s] %s=%s: %s", keys[i].group, keys[i].key, value, keys[i].reason);
 
       assert_faults (fixture, text, -1, expected);
     }
@@ -262,7 +276,8 @@ test_value_faults (Fixture *fixture, gconstpointer data)
     const char *text, *expected;
   } cases[] = {
     { "[Server]\nUrl=ws://api.prp.dev/\n",
-      "FILE: [Server] Url=ws://api.prp.dev/: the token would travel unencrypted: the address must begin with wss:// unless "
+      "FILE: [Server] Url=ws://api.prp.dev/: the token would travel unencrypted: the address must begin with "
+      "wss:// unless "
       "the host is this computer" },
     { "[Server]\nUrl=https://api.prp.dev/\n",
       "FILE: [Server] Url=https://api.prp.dev/: the address must begin with wss://" },
@@ -273,7 +288,8 @@ test_value_faults (Fixture *fixture, gconstpointer data)
     { "[Server]\nUrl=https://api.prp.dev/?token=s3cret\n",
       "FILE: [Server] Url=…: the address must begin with wss://" },
     { "[Auth]\nRefreshUrl=http://api.prp.dev/\n",
-      "FILE: [Auth] RefreshUrl=http://api.prp.dev/: the token would travel unencrypted: the address must begin with "
+      "FILE: [Auth] RefreshUrl=http://api.prp.dev/: the token would travel unencrypted: the address must begin "
+      "with "
       "https:// unless the host is this computer" },
     { "[Auth]\nRefreshUrl=wss://api.prp.dev/\n",
       "FILE: [Auth] RefreshUrl=wss://api.prp.dev/: the address must begin with https://" },
@@ -292,7 +308,8 @@ test_value_faults (Fixture *fixture, gconstpointer data)
       "FILE: [Auth] RefreshTokenFile=./a: must not be the TokenFile: each holds a token of its own" },
     { "[Reconnect]\nInitialDelaySec=5\nMaxDelaySec=3\n",
       "FILE: [Reconnect] InitialDelaySec=5: must not be more than MaxDelaySec" },
-    { "[Reconnect]\nInitialDelaySec=61\n", "FILE: [Reconnect] InitialDelaySec=61: must not be more than MaxDelaySec" },
+    { "[Reconnect]\nInitialDelaySec=61\n",
+      "FILE: [Reconnect] InitialDelaySec=61: must not be more than MaxDelaySec" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -320,7 +337,8 @@ test_line_faults (Fixture *fixture, gconstpointer data)
     { "[Server]\nurl=wss://a.example/\n", "FILE: [Server] url: there is no such key" },
     { "[Server]\nTokenFile=/x\n", "FILE: [Server] TokenFile: there is no such key" },
     { "[Limits]\nMaxChannels=5\n\nMaxChannels=6\n", "FILE: [Limits] MaxChannels: stands twice, in lines 2 and 4" },
-    { "[Limits]\nMaxChannels=\n[Limits]\nMaxChannels=6\n", "FILE: [Limits] MaxChannels: stands twice, in lines 2 and 4" },
+    { "[Limits]\nMaxChannels=\n[Limits]\nMaxChannels=6\n",
+      "FILE: [Limits] MaxChannels: stands twice, in lines 2 and 4" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
@@ -335,8 +353,10 @@ test_all_faults (Fixture *fixture, gconstpointer data)
   g_autoptr (GString) expected = g_string_new (NULL);
 
   assert_faults (fixture,
-                 "[Server]\nUrl=http://a.example/\nFoo=1\n[Bar]\nx=1\ny=2\n[Limits]\nMaxChannels=0\nMaxChannels=0\n"
-                 "[Heartbeat]\nPongTimeoutSec=never\nnonsense\n", -1,
+                 "[Server]\nUrl=http://a.example/"
+                 "\nFoo=1\n[Bar]\nx=1\ny=2\n[Limits]\nMaxChannels=0\nMaxChannels=0\n"
+                 "[Heartbeat]\nPongTimeoutSec=never\nnonsense\n",
+                 -1,
                  "FILE: [Server] Foo: there is no such key\n"
                  "FILE: [Bar]: there is no such group\n"
                  "FILE: [Limits] MaxChannels: stands twice, in lines 8 and 9\n"
@@ -359,8 +379,8 @@ test_long_value (Fixture *fixture, gconstpointer data)
 {
   g_autofree char *value = g_strnfill (5000, '7');
   g_autofree char *text = g_strdup_printf ("[Limits]\nMaxChannels=%s\n", value);
-  g_autofree char *expected = g_strdup_printf ("FILE: [Limits] MaxChannels=%.79s…: must be a whole number from 1 to 100000",
-                                               value);
+  g_autofree char *expected =
+    g_strdup_printf ("FILE: [Limits] MaxChannels=%.79s…: must be a whole number from 1 to 100000", value);
   g_autofree char *name = g_strnfill (65, 'x');
   g_autofree char *long_name = g_strdup_printf ("[Limits]\n%s=1\n", name);
   g_autofree char *long_group = g_strdup_printf ("[%s]\n", name);
@@ -430,9 +450,11 @@ test_file (Fixture *fixture, gconstpointer data)
 static void
 test_default_file (Fixture *fixture, gconstpointer data)
 {
-  g_autofree char *folder = g_build_filename (g_get_user_config_dir (), RELAY_CONFIG_SUBDIR, NULL);
+  g_autofree char *folder =
+    g_build_filename (g_get_user_config_dir (), RELAY_CONFIG_SUBDIR, NULL); /* set by main */
   g_autofree char *path = g_build_filename (folder, RELAY_CONFIG_FILE, NULL);
-  g_autofree char *fault = g_strdup_printf ("%s: [Limits] MaxChannels=0: must be a whole number from 1 to 100000", path);
+  g_autofree char *fault =
+    g_strdup_printf ("%s: [Limits] MaxChannels=0: must be a whole number from 1 to 100000", path);
   g_autoptr (RelayConfig) without = relay_config_load (NULL, NULL);
   g_autoptr (RelayConfig) with = NULL;
 
@@ -457,8 +479,8 @@ test_example (Fixture *fixture, gconstpointer data)
   g_autofree char *path = g_build_filename (g_getenv ("PRP_SOURCE_ROOT"), "data", "relay.conf.example", NULL);
   g_autofree char *text = NULL;
   g_autoptr (GRegex) key = g_regex_new ("^#(?=[A-Za-z]+=)", G_REGEX_MULTILINE, 0, NULL);
-  g_autoptr (GRegex) place = g_regex_new ("^#?(CaFile|TokenFile|TokenCommand|RefreshUrl|RefreshTokenFile|ClientId)=.*$",
-                                          G_REGEX_MULTILINE, 0, NULL);
+  g_autoptr (GRegex) place = g_regex_new (
+    "^#?(CaFile|TokenFile|TokenCommand|RefreshUrl|RefreshTokenFile|ClientId)=.*$", G_REGEX_MULTILINE, 0, NULL);
   g_autofree char *uncommented = NULL, *plain = NULL;
   g_autoptr (RelayConfig) config = NULL;
   guint n_keys = 0;
@@ -479,12 +501,31 @@ static void
 test_manual (Fixture *fixture, gconstpointer data)
 {
   static const char *const entries[] = {
-    "*Url=*", "*CaFile=*", "*TokenFile=*", "*TokenCommand=*", "*RefreshUrl=*", "*RefreshTokenFile=*", "*ClientId=*",
-    "*InitialDelaySec=*", "*MaxDelaySec=*", "*MaxAttempts=*", "*PingIntervalSec=*", "*PongTimeoutSec=*",
-    "*MaxMessageBytes=*", "*MaxChannels=*", "*MaxHoldsPerClient=*", "*ActionsPerSec=*",
+    "*Url=*",
+    "*CaFile=*",
+    "*TokenFile=*",
+    "*TokenCommand=*",
+    "*RefreshUrl=*",
+    "*RefreshTokenFile=*",
+    "*ClientId=*",
+    "*InitialDelaySec=*",
+    "*MaxDelaySec=*",
+    "*MaxAttempts=*",
+    "*PingIntervalSec=*",
+    "*PongTimeoutSec=*",
+    "*MaxMessageBytes=*",
+    "*MaxChannels=*",
+    "*MaxHoldsPerClient=*",
+    "*ActionsPerSec=*",
     /* and what the table says of their ranges */
-    "from 0.01 to 3600", "from 0.01 to 86400", "from 0 to 1000000", "from 0.05 to 3600", "from 0.05 to 600",
-    "from 1024 to 4194304", "from 1 to 100000", "from 1 to 10000",
+    "from 0.01 to 3600",
+    "from 0.01 to 86400",
+    "from 0 to 1000000",
+    "from 0.05 to 3600",
+    "from 0.05 to 600",
+    "from 1024 to 4194304",
+    "from 1 to 100000",
+    "from 1 to 10000",
   };
   g_autofree char *path = g_build_filename (g_getenv ("PRP_SOURCE_ROOT"), "data", "man", "relay.conf.5.scd", NULL);
   g_autofree char *text = NULL;
@@ -498,9 +539,14 @@ test_manual (Fixture *fixture, gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  g_setenv ("LC_ALL", "C.UTF-8", TRUE); /* the messages as they are written, and file names with their characters */
+  g_autofree char *config_home = g_dir_make_tmp ("prp-relay-config-XXXXXX", NULL);
+  int status;
+
+  g_setenv ("XDG_CONFIG_HOME", config_home, TRUE); /* G_TEST_OPTION_ISOLATE_DIRS leaks */
+  g_setenv ("LC_ALL", "C.UTF-8",
+            TRUE); /* the messages as they are written, and file names with their characters */
   setlocale (LC_ALL, "");
-  g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  g_test_init (&argc, &argv, NULL);
 #define ADD(name, function) g_test_add (name, Fixture, NULL, set_up, function, tear_down)
   ADD ("/config/defaults", test_defaults);
   ADD ("/config/every-key", test_every_key);
@@ -522,5 +568,7 @@ main (int argc, char **argv)
   ADD ("/config/example", test_example);
   ADD ("/config/manual", test_manual);
 #undef ADD
-  return g_test_run ();
+  status = g_test_run ();
+  g_assert_cmpint (g_rmdir (config_home), ==, 0);
+  return status;
 }
