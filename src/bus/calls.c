@@ -139,10 +139,13 @@ set_timer (RelayCalls *calls)
 {
   const Call *first = g_queue_peek_head (&calls->waiting);
 
-  g_source_set_ready_time (calls->timer, first != NULL ? first->deadline_usec : -1);
+  if (first != NULL)
+    relay_turn_arm_at (calls->timer, first->deadline_usec);
+  else
+    relay_turn_disarm (calls->timer);
 }
 
-static gboolean
+static void
 on_timer (gpointer user_data)
 {
   RelayCalls *calls = user_data;
@@ -151,7 +154,6 @@ on_timer (gpointer user_data)
   while ((first = g_queue_peek_head (&calls->waiting)) != NULL && first->deadline_usec <= g_get_monotonic_time ())
     finish (calls, first);
   set_timer (calls);
-  return G_SOURCE_CONTINUE;
 }
 
 /* ---- answering ---- */
@@ -273,7 +275,7 @@ relay_calls_new (RelaySubscriptions *subscriptions, RelayHolds *holds, RelayCall
   calls->by_channel = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) g_ptr_array_unref);
   calls->by_sender = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   calls->turn = relay_turn_new ("relay-calls", on_turn, calls);
-  calls->timer = relay_timer_new ("relay-calls-deadline", on_timer, calls);
+  calls->timer = relay_turn_new ("relay-calls-deadline", on_timer, calls);
   return calls;
 }
 

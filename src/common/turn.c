@@ -32,29 +32,31 @@ relay_turn_new (const char *name, void (*func) (gpointer user_data), gpointer us
   return source;
 }
 
-static gboolean
-timer_dispatch (GSource *source G_GNUC_UNUSED, GSourceFunc func, gpointer user_data)
-{
-  return func (user_data);
-}
-
-GSource *
-relay_timer_new (const char *name, GSourceFunc func, gpointer user_data)
-{
-  static GSourceFuncs funcs = { .dispatch = timer_dispatch };
-  GSource *source = g_source_new (&funcs, sizeof (GSource));
-
-  g_source_set_callback (source, func, user_data, NULL);
-  g_source_set_static_name (source, name);
-  g_source_attach (source, NULL);
-  return source;
-}
-
 void
 relay_turn_arm (GSource *turn)
 {
   if (g_source_get_ready_time (turn) != 0)
     g_source_set_ready_time (turn, 0);
+}
+
+void
+relay_turn_arm_at (GSource *turn, gint64 monotonic_usec)
+{
+  g_source_set_ready_time (turn, MAX (monotonic_usec, 0));
+}
+
+void
+relay_turn_arm_in (GSource *turn, guint64 delay_usec)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  relay_turn_arm_at (turn, delay_usec < (guint64) (G_MAXINT64 - now) ? now + (gint64) delay_usec : G_MAXINT64);
+}
+
+void
+relay_turn_disarm (GSource *turn)
+{
+  g_source_set_ready_time (turn, -1);
 }
 
 void

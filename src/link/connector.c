@@ -5,8 +5,8 @@
 
 #include "common/http.h"
 #include "common/log.h"
+#include "common/turn.h"
 #include "link/backoff.h"
-#include "link/deadline.h"
 
 /*
  * The connection as a state machine. What goes on is the step, what others are shown is the state (status.h):
@@ -101,8 +101,8 @@ log_trouble (RelayConnector *connector, const RelayTrouble *trouble, const char 
 static void
 leave_up (RelayConnector *connector)
 {
-  relay_deadline_disarm (connector->stable_timer);
-  relay_deadline_disarm (connector->renewal_timer);
+  relay_turn_disarm (connector->stable_timer);
+  relay_turn_disarm (connector->renewal_timer);
   connector->is_stable = FALSE;
   relay_status_set_connected_since (connector->status, 0);
   relay_status_set_server (connector->status, "", "", NULL);
@@ -123,7 +123,7 @@ static void
 turn_off (RelayConnector *connector, RelayState state)
 {
   connector->step = STEP_OFF;
-  relay_deadline_disarm (connector->attempt_timer);
+  relay_turn_disarm (connector->attempt_timer);
   g_clear_pointer (&connector->next_token, relay_token_unref);
   relay_status_set_next_attempt (connector->status, 0);
   relay_status_set_state (connector->status, state);
@@ -142,7 +142,7 @@ static void
 plan_attempt (RelayConnector *connector, guint64 delay_usec, RelayState state)
 {
   connector->step = STEP_WAITING;
-  relay_deadline_arm (connector->attempt_timer, delay_usec);
+  relay_turn_arm_in (connector->attempt_timer, delay_usec);
   relay_status_set_next_attempt (connector->status, (guint64) g_get_real_time () + delay_usec);
   relay_status_set_state (connector->status, state);
 }
@@ -266,7 +266,7 @@ watch_renewal (RelayConnector *connector, guint64 min_usec)
 
   if (connector->renewal_usec == 0 || !relay_tokens_can_renew (connector->tokens))
     return;
-  relay_deadline_arm (connector->renewal_timer,
+  relay_turn_arm_in (connector->renewal_timer,
                    MAX (min_usec, (guint64) CLAMP (left, 0, RELAY_CONNECTOR_RENEWAL_CHECK_USEC)));
 }
 
@@ -300,7 +300,7 @@ on_established (RelayConversation *conversation, gpointer user_data)
   RelayStatus *status = connector->status;
 
   connector->step = STEP_UP;
-  relay_deadline_arm (connector->stable_timer, connector->options.stable_usec != 0 ? connector->options.stable_usec
+  relay_turn_arm_in (connector->stable_timer, connector->options.stable_usec != 0 ? connector->options.stable_usec
                                                                                 : RELAY_CONNECTOR_STABLE_USEC);
   watch_renewal (connector, RELAY_CONNECTOR_RENEWAL_MIN_USEC);
   status->connections++;
@@ -497,7 +497,7 @@ begin_attempt (RelayConnector *connector)
   connector->step = STEP_TOKEN;
   connector->gave_up = FALSE;
   g_clear_pointer (&connector->next_token, relay_token_unref);
-  relay_deadline_disarm (connector->attempt_timer);
+  relay_turn_disarm (connector->attempt_timer);
   relay_status_set_next_attempt (connector->status, 0);
   relay_status_set_state (connector->status, RELAY_STATE_CONNECTING);
   request_token (connector);
@@ -692,7 +692,7 @@ relay_connector_configure (RelayConnector *connector, const RelayConnectorOption
       relay_connector_connect (connector);
     break;
   case STEP_UP:
-    relay_deadline_disarm (connector->renewal_timer);
+    relay_turn_disarm (connector->renewal_timer);
     if (!another_server) {
       watch_renewal (connector, RELAY_CONNECTOR_RENEWAL_MIN_USEC);
       check_token (connector);

@@ -6,7 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "common/log.h"
-#include "link/deadline.h"
+#include "common/turn.h"
 #include "wire/action.h"
 #include "wire/pace.h"
 
@@ -67,7 +67,7 @@ answer_pings (RelayConversation *conversation, guint64 rtt_usec, const GError *e
   /* They may ask again at once. */
   conversation->waiters = g_array_new (FALSE, FALSE, sizeof (Waiter));
   conversation->ping_sent = FALSE;
-  relay_deadline_disarm (conversation->ping_timer);
+  relay_turn_disarm (conversation->ping_timer);
   for (guint i = 0; i < waiters->len; i++) {
     Waiter *waiter = &g_array_index (waiters, Waiter, i);
 
@@ -134,10 +134,10 @@ on_send (gpointer user_data)
       continue;
     conversation->pace.tokens += 1; /* not used after all */
     if (next >= 0)
-      relay_deadline_arm_at (conversation->sender, next);
+      relay_turn_arm_at (conversation->sender, next);
     return;
   }
-  relay_deadline_arm (conversation->sender, wait);
+  relay_turn_arm_in (conversation->sender, wait);
 }
 
 /* ---- what the server says of itself ---- */
@@ -183,7 +183,7 @@ static void
 set_established (RelayConversation *conversation)
 {
   conversation->established = TRUE;
-  relay_deadline_disarm (conversation->established_timer);
+  relay_turn_disarm (conversation->established_timer);
   relay_subscriptions_connected (conversation->subscriptions);
   relay_turn_arm (conversation->sender);
   conversation->events->established (conversation, conversation->user_data);
@@ -371,7 +371,7 @@ on_opened (RelayLink *link, gpointer user_data)
   RelayConversation *conversation = user_data;
 
   conversation->status->last_alive_usec = (guint64) g_get_real_time ();
-  relay_deadline_arm (conversation->established_timer, RELAY_CONVERSATION_ESTABLISHED_USEC);
+  relay_turn_arm_in (conversation->established_timer, RELAY_CONVERSATION_ESTABLISHED_USEC);
 }
 
 /* Nothing is asked any more, nor answered. */
@@ -381,8 +381,8 @@ end (RelayConversation *conversation)
   gboolean was_asking = can_send (conversation);
 
   conversation->closing = TRUE;
-  relay_deadline_disarm (conversation->established_timer);
-  relay_deadline_disarm (conversation->sender);
+  relay_turn_disarm (conversation->established_timer);
+  relay_turn_disarm (conversation->sender);
   if (was_asking)
     relay_subscriptions_disconnected (conversation->subscriptions);
   fail_pings (conversation, RELAY_ERROR_NOT_CONNECTED, _("The connection to the server was lost."));
@@ -483,7 +483,7 @@ relay_conversation_ping (RelayConversation *conversation, RelayPingCallback call
 
   g_array_append_val (conversation->waiters, waiter);
   if (conversation->waiters->len == 1) {
-    relay_deadline_arm (conversation->ping_timer, conversation->pong_timeout_usec);
+    relay_turn_arm_in (conversation->ping_timer, conversation->pong_timeout_usec);
     relay_conversation_wake (conversation);
   }
 }

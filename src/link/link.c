@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "common/http.h"
-#include "link/deadline.h"
+#include "common/turn.h"
 #include "link/paced-stream.h"
 #include "wire/action.h"
 
@@ -143,7 +143,7 @@ finish (RelayLink *link)
   trouble = g_steal_pointer (&link->trouble);
   cut (link);
   link->phase = PHASE_CLOSED;
-  relay_deadline_disarm (link->timer);
+  relay_turn_disarm (link->timer);
   if (link->close_asked)
     g_clear_pointer (&trouble, relay_trouble_free);
   else if (trouble == NULL)
@@ -158,7 +158,7 @@ begin_closing (RelayLink *link, guint64 delay_usec)
   if (link->phase >= PHASE_CLOSING)
     return;
   link->phase = PHASE_CLOSING;
-  relay_deadline_arm (link->timer, delay_usec);
+  relay_turn_arm_in (link->timer, delay_usec);
 }
 
 /* ---- liveness ---- */
@@ -167,11 +167,11 @@ static void
 watch_liveness (RelayLink *link)
 {
   if (link->paused)
-    relay_deadline_disarm (link->timer);
+    relay_turn_disarm (link->timer);
   else if (link->asked_usec != 0)
-    relay_deadline_arm_at (link->timer, link->asked_usec + (gint64) link->options.pong_timeout_usec);
+    relay_turn_arm_at (link->timer, link->asked_usec + (gint64) link->options.pong_timeout_usec);
   else
-    relay_deadline_arm_at (link->timer, link->heard_usec + (gint64) link->options.ping_interval_usec);
+    relay_turn_arm_at (link->timer, link->heard_usec + (gint64) link->options.ping_interval_usec);
 }
 
 static void
@@ -434,7 +434,7 @@ relay_link_open (RelayLink *link, RelayToken *token)
 
   link->handshake = handshake;
   link->phase = PHASE_HANDSHAKE;
-  relay_deadline_arm (link->timer, link->options.handshake_timeout_usec != 0 ? link->options.handshake_timeout_usec
+  relay_turn_arm_in (link->timer, link->options.handshake_timeout_usec != 0 ? link->options.handshake_timeout_usec
                                                                          : RELAY_LINK_HANDSHAKE_TIMEOUT_USEC);
   soup_session_websocket_connect_async (handshake->session, handshake->message, NULL, NULL, G_PRIORITY_DEFAULT,
                                         handshake->cancellable, on_handshake_done, handshake);

@@ -106,7 +106,7 @@ on_store_turn (gpointer user_data)
   }
   relay_warning ("%s", error->message);
   daemon->store_failures++;
-  g_source_set_ready_time (daemon->store_turn, daemon->store_failures == 1 ? 0 : g_get_monotonic_time () + STORE_RETRY_USEC);
+  relay_turn_arm_in (daemon->store_turn, daemon->store_failures == 1 ? 0 : STORE_RETRY_USEC);
 }
 
 static void
@@ -228,14 +228,13 @@ on_status_changed (const RelayStatus *status, RelayStatusFields fields, gpointer
     relay_turn_arm (daemon->status_turn);
 }
 
-static gboolean
+static void
 on_watchdog (gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
 
   sd_notify (0, "WATCHDOG=1");
-  g_source_set_ready_time (daemon->watchdog, g_get_monotonic_time () + (gint64) daemon->watchdog_usec / 2);
-  return G_SOURCE_CONTINUE;
+  relay_turn_arm_in (daemon->watchdog, daemon->watchdog_usec / 2);
 }
 
 static void
@@ -243,7 +242,7 @@ start_notifying (RelayDaemon *daemon)
 {
   daemon->status_turn = relay_turn_new ("relay-status", on_status_turn, daemon);
   relay_status_watch (daemon->status, on_status_changed, daemon);
-  daemon->watchdog = relay_timer_new ("relay-watchdog", on_watchdog, daemon);
+  daemon->watchdog = relay_turn_new ("relay-watchdog", on_watchdog, daemon);
   if (sd_watchdog_enabled (0, &daemon->watchdog_usec) > 0)
     on_watchdog (daemon);
 }
@@ -257,15 +256,13 @@ quit_if_flushed (RelayDaemon *daemon)
     g_main_loop_quit (daemon->loop);
 }
 
-static gboolean
+static void
 on_flush_deadline (gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
 
   relay_warning ("The bus did not take the last signals in time; they are lost");
   g_main_loop_quit (daemon->loop);
-  g_source_set_ready_time (daemon->flush_deadline, -1);
-  return G_SOURCE_CONTINUE;
 }
 
 static void
@@ -273,8 +270,8 @@ on_connector_stopped (gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
 
-  daemon->flush_deadline = relay_timer_new ("relay-flush", on_flush_deadline, daemon);
-  g_source_set_ready_time (daemon->flush_deadline, g_get_monotonic_time () + RELAY_DAEMON_FLUSH_USEC);
+  daemon->flush_deadline = relay_turn_new ("relay-flush", on_flush_deadline, daemon);
+  relay_turn_arm_in (daemon->flush_deadline, RELAY_DAEMON_FLUSH_USEC);
   quit_if_flushed (daemon);
 }
 
