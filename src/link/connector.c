@@ -71,7 +71,7 @@ struct RelayConnector {
   gulong monitor_handler;
   gboolean network_available;
 
-  char *logged_code; /* of the last trouble logged as a warning, NULL since connected */
+  char *logged_topic; /* code and state of the last trouble that was logged, NULL since connected */
   gboolean stopping;
   RelayConnectorStopped stopped;
   gpointer stopped_data;
@@ -83,18 +83,18 @@ static void on_token (RelayToken *token, const RelayTrouble *trouble, gpointer u
 
 /* ---- what is shown ---- */
 
-/* What went wrong and what happens next; once for each kind of trouble until connected again. */
+/* What happens next, and why. Repeated attempts that fail for the same reason are told once until connected again. */
 static void
 log_trouble (RelayConnector *connector, const RelayTrouble *trouble, const char *next)
 {
-  int level = g_strcmp0 (connector->logged_code, trouble->code) != 0 ? LOG_WARNING : LOG_DEBUG;
+  const char *state = relay_state_to_string (connector->status->state);
+  g_autofree char *topic = g_strconcat (trouble->code, " ", state, NULL);
+  int level = g_strcmp0 (connector->logged_topic, topic) != 0 ? LOG_WARNING : LOG_DEBUG;
 
-  relay_log_fields (level,
-                    RELAY_LOG_FIELDS ("PRP_STATE", relay_state_to_string (connector->status->state), "PRP_CODE",
-                                      trouble->code, "PRP_URL", connector->peer),
-                    "%s: %s %s", trouble->code, trouble->text, next);
-  g_free (connector->logged_code);
-  connector->logged_code = g_strdup (trouble->code);
+  relay_log_fields (level, RELAY_LOG_FIELDS ("PRP_STATE", state, "PRP_CODE", trouble->code, "PRP_URL", connector->peer),
+                    "%s (%s): %s", next, trouble->code, trouble->text);
+  g_free (connector->logged_topic);
+  connector->logged_topic = g_steal_pointer (&topic);
 }
 
 /* The conversation is no longer one to rely on: it ended, or we end it. */
@@ -157,7 +157,7 @@ give_up (RelayConnector *connector, const RelayTrouble *trouble)
   connector->gave_up = TRUE;
   relay_status_set_error (connector->status, trouble->code, text);
   turn_off (connector, RELAY_STATE_DISCONNECTED);
-  log_trouble (connector, trouble, "Gave up, until asked to connect");
+  log_trouble (connector, trouble, "Gave up until asked to connect");
 }
 
 /* After @trouble it is worth another attempt, some time: when, or no more? */
@@ -229,8 +229,8 @@ fail (RelayConnector *connector, const RelayTrouble *trouble)
       set_unauthorized (connector, trouble);
     } else {
       set_refused (connector, FALSE);
-      log_trouble (connector, trouble, "Renewing the token");
       begin_attempt (connector);
+      log_trouble (connector, trouble, "Renewing the token");
     }
     break;
   case RELAY_REMEDY_STOP:
@@ -307,7 +307,7 @@ on_established (RelayConversation *conversation, gpointer user_data)
   relay_status_set_error (status, "", "");
   relay_status_set_connected_since (status, (guint64) g_get_real_time ());
   relay_status_set_state (status, RELAY_STATE_CONNECTED);
-  g_clear_pointer (&connector->logged_code, g_free);
+  g_clear_pointer (&connector->logged_topic, g_free);
   relay_log_fields (LOG_INFO,
                     RELAY_LOG_FIELDS ("PRP_STATE", relay_state_to_string (status->state), "PRP_CONNECTION",
                                       status->connection_id, "PRP_URL", connector->peer),
@@ -614,7 +614,7 @@ relay_connector_free (RelayConnector *connector)
   g_clear_pointer (&connector->refused, relay_token_unref);
   relay_connector_options_clear (&connector->options);
   g_free (connector->peer);
-  g_free (connector->logged_code);
+  g_free (connector->logged_topic);
   g_free (connector);
 }
 
@@ -661,7 +661,7 @@ relay_connector_disconnect (RelayConnector *connector)
   turn_off (connector, RELAY_STATE_DISCONNECTED);
   close_conversation (connector, 1000, "disconnected by the user");
   relay_log_fields (LOG_INFO, RELAY_LOG_FIELDS ("PRP_STATE", relay_state_to_string (connector->status->state)),
-                    "Disconnected, until asked to connect");
+                    "Disconnected until asked to connect");
 }
 
 void
