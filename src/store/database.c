@@ -240,7 +240,9 @@ open_directory (Opening *opening)
   if (g_mkdir_with_parents (opening->directory, DIRECTORY_MODE) < 0 ||
       /* The umask may have taken something away. */
       (is_new && chmod (opening->directory, DIRECTORY_MODE) < 0) ||
-      (opening->directory_fd = open (opening->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
+      (opening->directory_fd = open (opening->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 ||
+      /* SQLite would only say that it misses its -wal. */
+      faccessat (AT_FDCWD, opening->directory, W_OK, AT_EACCESS) < 0) {
     opening->reason = g_strdup (g_strerror (errno));
     return FALSE;
   }

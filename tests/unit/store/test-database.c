@@ -229,7 +229,7 @@ static void
 read_only_part (StoreFixture *f)
 {
   become_nobody ();
-  expect_memory (fixture_open_warned (f, FALSE, "Nothing can be stored in *in it are in effect*"), "a:1 b:2");
+  expect_memory (fixture_open_warned (f, FALSE, "Nothing can be stored in *Permission denied*in it are in effect*"), "a:1 b:2");
 }
 
 static void

@@ -13,6 +13,9 @@
 #define N_STEPS 300
 #define MAX_UNDER_WAY 6
 
+/* Cases of a kind: a second's worth, or with -m slow what one wants to have seen once after a change. */
+#define N_CASES(n) (g_test_slow () ? 30 * (n) : (n))
+
 /* Of the server. What it does is truthful; the adversary, who is not, has a test of his own. */
 typedef struct {
   guint limit;              /* channels it holds */
@@ -567,7 +570,7 @@ step (Model *m)
 static void
 test_truthful (void)
 {
-  for (guint i = 0; i < 3000; i++) {
+  for (guint i = 0; i < N_CASES (1000); i++) {
     Model *m = model_new (g_test_rand_int () & 0x7fffffff, N_NAMES);
 
     choose_character (m);
@@ -647,7 +650,7 @@ count_messages (guint n, guint n_bad, guint limit, gboolean names_culprit)
 static void
 test_messages_for_bad_names (void)
 {
-  for (guint i = 0; i < 500; i++) {
+  for (guint i = 0; i < N_CASES (150); i++) {
     guint n = (guint) g_test_rand_int_range (1, RELAY_SUBSCRIPTIONS_BATCH + 1);
     guint n_bad = (guint) g_test_rand_int_range (0, (gint32) MIN (n, 12) + 1);
 
@@ -662,13 +665,13 @@ test_messages_for_bad_names (void)
 static void
 test_messages_for_the_limit (void)
 {
-  for (guint i = 0; i < 500; i++) {
+  for (guint i = 0; i < N_CASES (150); i++) {
     guint n = (guint) g_test_rand_int_range (1, RELAY_SUBSCRIPTIONS_BATCH + 1);
     guint limit = (guint) g_test_rand_int_range (0, (gint32) n + 1);
 
     g_assert_cmpuint (count_messages (n, 0, limit, FALSE), <=, 1 + 2 * ceil_log2 (n));
   }
-  for (guint i = 0; i < 20; i++) {
+  for (guint i = 0; i < N_CASES (5); i++) {
     guint limit = (guint) g_test_rand_int_range (0, 10000);
 
     g_assert_cmpuint (count_messages (10000, 0, limit, FALSE), <=, 20 + 2 * 9);
@@ -749,7 +752,7 @@ answer_anything (Model *m)
 static void
 test_adversary (void)
 {
-  for (guint i = 0; i < 2000; i++) {
+  for (guint i = 0; i < N_CASES (700); i++) {
     Model *m = model_new (g_test_rand_int () & 0x7fffffff, N_NAMES);
     gint64 next_usec = -1;
     guint n;
