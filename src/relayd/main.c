@@ -89,6 +89,10 @@ main (int argc, char **argv)
     return 2;
   relay_log_init ("prp-relayd", verbose ? LOG_DEBUG : LOG_INFO);
 
+  /* GIO can ask NetworkManager and GVfs over a D-Bus connection of its own; the kernel and the file system know enough. */
+  g_setenv ("GIO_USE_NETWORK_MONITOR", "netlink", FALSE);
+  g_setenv ("GIO_USE_VFS", "local", FALSE);
+
   /* Memory holds a token: no core dump, and no other process of the user's that reads along. */
   prctl (PR_SET_DUMPABLE, 0);
 

@@ -77,6 +77,16 @@ class Connection:
                 await self.socket._drain()  # the transport's flow control; there is no public name for it
         return asyncio.run_coroutine_threadsafe(pour(), self.server.loop)
 
+    def settle(self):
+        """Waits until the client has read all that was written (True), or the connection has ended (False)."""
+        async def ask():
+            try:
+                await (await self.socket.ping())
+                return True
+            except websockets.ConnectionClosed:
+                return False
+        return asyncio.run_coroutine_threadsafe(ask(), self.server.loop).result(60 * SCALE)
+
     def close(self, code=1000, reason=""):
         self.server.run(self.socket.close(code, reason))
 

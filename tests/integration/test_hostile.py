@@ -285,7 +285,7 @@ def test_cut_in_the_middle_of_a_frame(connected, server, client):
 def test_a_hundred_thousand_pings(connected, server, client, instrumented):
     first = server.connection
     first.flood(frame(9, b"x" * 100) * 100_000).result(60)
-    if first.closed is not None:
+    if not first.settle():  # who pings and does not read in time is hung up on; either end is right
         server.wait_connection(2)
         client.wait_state("connected")
     next_event(server, client, "the pings")
