@@ -132,7 +132,7 @@ on_send (gpointer user_data)
   while ((wait = relay_pace_take (&conversation->pace, now)) == 0) {
     if (send_one (conversation, now, &next))
       continue;
-    conversation->pace.tokens += 1; /* not used after all */
+    relay_pace_put_back (&conversation->pace);
     if (next >= 0)
       relay_turn_arm_at (conversation->sender, next);
     return;

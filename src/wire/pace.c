@@ -56,3 +56,9 @@ relay_pace_take (RelayPace *pace, gint64 now_usec)
   wait_usec = (1.0 - pace->tokens) / pace->per_sec * G_USEC_PER_SEC;
   return (guint64) MIN (wait_usec, MAX_WAIT_USEC) + 1; /* rounded up */
 }
+
+void
+relay_pace_put_back (RelayPace *pace)
+{
+  pace->tokens = MIN (pace->tokens + 1.0, capacity (pace));
+}

@@ -18,3 +18,6 @@ void relay_pace_init (RelayPace *pace, double per_sec, gint64 now_usec);
 
 /* Takes a token. Returns 0, or how many µs to wait until there is one (nothing is taken then). */
 guint64 relay_pace_take (RelayPace *pace, gint64 now_usec);
+
+/* Gives back a token that was taken and not used. */
+void relay_pace_put_back (RelayPace *pace);

@@ -24,6 +24,19 @@ test_burst (void)
   g_assert_cmpuint (relay_pace_take (&pace, START), >, 0);
 }
 
+/* What is put back can be taken again, but a full bucket stays as full as it is. */
+static void
+test_put_back (void)
+{
+  RelayPace pace;
+
+  relay_pace_init (&pace, 10, START);
+  relay_pace_put_back (&pace);
+  g_assert_cmpuint (take_all (&pace, START), ==, 10);
+  relay_pace_put_back (&pace);
+  g_assert_cmpuint (take_all (&pace, START), ==, 1);
+}
+
 static void
 test_refill (void)
 {
@@ -116,6 +129,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/wire/pace/burst", test_burst);
+  g_test_add_func ("/wire/pace/put-back", test_put_back);
   g_test_add_func ("/wire/pace/refill", test_refill);
   g_test_add_func ("/wire/pace/wait", test_wait);
   g_test_add_func ("/wire/pace/fraction", test_fraction);
