@@ -53,6 +53,8 @@ class Home:
             DBUS_SYSTEM_BUS_ADDRESS=f"unix:path={directory}/no-system-bus",
             G_DEBUG="fatal-criticals")
         self.environment.setdefault("UBSAN_OPTIONS", "halt_on_error=1:print_stacktrace=1")
+        # Else the search for leaks crashes in the thread-local storage of the TLS library that GIO loads at run time.
+        self.environment["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":intercept_tls_get_addr=0"
         self.secrets = []
 
     def secret(self, value):
