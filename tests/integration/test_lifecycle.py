@@ -209,6 +209,23 @@ def test_reload_of_a_bad_file(connected, server, client):
     assert len(server.connections) == 1
 
 
+def test_sighup_reloads(connected, server, client, new_server, token):
+    other = new_server()
+    other.tokens = {token}
+    connected.configure(Server={"Url": other.url()})
+    os.kill(connected.pid, signal.SIGHUP)
+    other.wait_connection()
+    client.wait_get("Url", other.url())
+
+
+def test_sighup_with_a_bad_file_changes_nothing(connected, server, client):
+    connected.write_config("[Server]\nUlr=ws://127.0.0.1/\n")
+    os.kill(connected.pid, signal.SIGHUP)
+    wait_until(lambda: "Ulr" in connected.log, "a word in the log")
+    client.ping()
+    assert client.get("Url") == server.url() and len(server.connections) == 1
+
+
 def test_reload_without_a_change_keeps_the_connection(connected, server, client):
     client.command("Reload")
     client.ping()

@@ -52,6 +52,9 @@ def test_one_of_four_is_refused(connected, server, client, refusal, request_ids)
     assert states == {"project:p1": "active", "agent:a1": "active", "prp:x1": "active", "invalid:channel": "rejected"}
     assert sorted(client.channels()) == ["agent:a1", "project:p1", "prp:x1"]
     assert server.connection.subscribed == {"project:p1", "agent:a1", "prp:x1"}
+    # What the server complained about is an event like any other.
+    error = client.wait_event(lambda s: s.member == "ServerError")
+    assert error.body.unpack()[:2] == ("INVALID_CHANNEL", "Channel 'invalid:channel' does not exist")
 
 
 def test_server_that_confirms_all_it_has(connected, server, client):
@@ -404,6 +407,19 @@ def test_calls_from_many_while_the_connection_is_lost(connected, server, client,
     replies = [caller.subscribe_async(f"prp:{i}-{n}") for i in range(20) for n, caller in enumerate(callers)]
     server.connection.abort()
     assert all(list(r.result().unpack()[0].values())[0] == "active" for r in replies)
+
+
+def test_too_many_calls_that_wait(connected, server, client, new_client):
+    """A caller that asks without end is told so; it costs the others nothing, and those that wait are answered."""
+    server.answer_subscribes = False
+    replies = [client.subscribe_async(f"prp:{i}") for i in range(1100)]
+    refused = wait_until(lambda: [r for r in replies if r.done()], "the refusal of what is too many")
+    assert new_client().get("State") == "connected"
+    client.command("Disconnect")
+    wait_until(lambda: all(r.done() for r in replies), "all to be answered")
+    failed = [r.exception() for r in replies if r.exception()]
+    assert {f.name for f in failed} == {LIMITS_EXCEEDED} and len(refused) <= len(failed) <= 76
+    assert all(r.result().unpack()[0] == {f"prp:{i}": "pending"} for i, r in enumerate(replies) if not r.exception())
 
 
 def test_stopped_while_a_call_waits(connected, server, client):
