@@ -2,8 +2,8 @@
 """Starts dbus-broker where there is no journal: LISTENER-FD CONFIG
 
 The launcher insists on a socket at /run/systemd/journal/socket. Where there is none, this makes one in a mount
-namespace of its own, so that nothing of the machine changes, and shows on stderr what comes in there. The listening
-socket goes to the launcher as systemd would pass it (sd_listen_fds(3)).
+namespace of its own, so that nothing of the machine changes, and shows on stderr what comes in there. The
+listening socket goes to the launcher as systemd would pass it (sd_listen_fds(3)).
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How long a method call takes, seen by a program of its own: ADDRESS. Calls, from the first line on stdin to the second,
-and prints the milliseconds of each call as JSON."""
+"""How long a method call takes, seen by a program of its own: ADDRESS. Calls from the first line on stdin to the
+second, and prints the milliseconds of each call as JSON."""
 
 import json
 import sys

@@ -39,8 +39,8 @@ class Certificates:
         extensions.write_text(f"subjectAltName={subject_alt_name}\n")
         self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}", "-keyout", made.key,
                       "-out", request)
-        self._openssl("x509", "-req", "-in", request, "-CA", self._ca.cert, "-CAkey", self._ca.key, "-CAcreateserial",
-                      "-days", days, "-extfile", extensions, "-out", made.cert)
+        self._openssl("x509", "-req", "-in", request, "-CA", self._ca.cert, "-CAkey", self._ca.key,
+                      "-CAcreateserial", "-days", days, "-extfile", extensions, "-out", made.cert)
         return made
 
 

@@ -81,12 +81,13 @@ def argument(kind, value):
 
 
 def expected(text):
-    """(member, signature, arguments), the last being the event without the relay's own `sequence` and `received`."""
+    """(member, signature, arguments); the last is the event, without the relay's own `sequence` and `received`."""
     message = json.loads(text)
     data = message.get("data")
     members = data if isinstance(data, dict) else {}
     signal, arguments = SIGNALS.get(message["type"], ("OtherEvent", None))
-    if arguments is None or any(required and not isinstance(members.get(name), str) for name, _, required in arguments):
+    if arguments is None or any(required and not isinstance(members.get(name), str)
+                                for name, _, required in arguments):
         signal, first = "OtherEvent", [("s", message["type"])]
     else:
         first = [argument(kind, members.get(name)) for name, kind, _ in arguments]

@@ -51,7 +51,7 @@ def documented():
 
 
 def check_signals(signals):
-    """Every signal of ours stands in the documentation with that signature; so does what PropertiesChanged tells of."""
+    """Every signal of ours is documented, with that signature; so are the properties in PropertiesChanged."""
     interfaces = documented()
     for s in signals:
         kind = s.body.get_type_string()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A PRP server that is not ours: the protocol page, spoken by python3-websockets, with every fault on demand.
 
-It lives in a thread with a loop of its own; tests change its attributes while it runs and read what it has recorded.
+It lives in a thread with a loop of its own; tests change its attributes while it runs, and read what it recorded.
 """
 
 import asyncio
@@ -115,7 +115,8 @@ class Connection:
     def wait_action(self, action, channels=None, seconds=10):
         """A message with that action, and exactly those channels (in any order)."""
         def is_it(m):
-            return m["action"] == action and (channels is None or sorted(m["payload"]["channels"]) == sorted(channels))
+            return m["action"] == action and (
+                channels is None or sorted(m["payload"]["channels"]) == sorted(channels))
         return self.wait_message(is_it, f"{action} {channels or ''}", seconds)
 
 
@@ -143,7 +144,7 @@ class PrpServer:
         self.answer_pings = True
         self.answer_subscribes = True
         self.refused = {}           # channel → code
-        self.refusal = "whole"      # of a batch with a refused channel: "whole", "partial" or "partial-error-first"
+        self.refusal = "whole"      # of a batch with a bad channel: "whole", "partial" or "partial-error-first"
         self.request_ids = True     # say in an error which request it answers
         self.limit = None           # most channels of one connection
         self.errors = []            # codes for the next subscribe messages, whatever is in them

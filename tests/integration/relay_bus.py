@@ -85,8 +85,8 @@ class PrivateBus:
             assert address.readline().startswith(self.address), self.log_path.read_text()
 
     def _start_broker(self, config, environment, log):
-        # The socket listens before the broker runs: whoever connects is served when it is ready. The launcher itself
-        # is the first: it has to be a client of the bus that it starts.
+        # The socket listens before the broker runs: whoever connects is served when it is ready. The launcher is
+        # the first: it has to be a client of the bus that it starts.
         environment = dict(environment, DBUS_SESSION_BUS_ADDRESS=self.address)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             listener.bind(str(self.socket))
@@ -164,7 +164,7 @@ _main_loop = threading.Thread(target=_run_main_loop, name="glib", daemon=True)
 
 
 class Client:
-    """One connection to the bus. Remembers all signals on it from the moment it is there, unless it does not listen."""
+    """One connection to the bus. Remembers all signals on it from its first moment, unless it does not listen."""
 
     def __init__(self, address, listens=True):
         if not _main_loop.is_alive():
@@ -175,7 +175,8 @@ class Client:
         self.name = self.connection.get_unique_name()
         self.signals = []
         if listens:
-            self.connection.signal_subscribe(None, None, None, None, None, Gio.DBusSignalFlags.NONE, self._on_signal)
+            everything = [None] * 5
+            self.connection.signal_subscribe(*everything, Gio.DBusSignalFlags.NONE, self._on_signal)
             self.bus_call("GetId")  # answered after the match rule is in place
 
     def _on_signal(self, _connection, sender, path, interface, member, body):

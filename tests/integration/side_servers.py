@@ -16,7 +16,7 @@ Request = collections.namedtuple("Request", "time path headers form")
 
 
 class TokenEndpoint:
-    """Answers with what the test puts into `replies` (the last one stays): (status, JSON object or bytes, headers)."""
+    """Answers with what the test puts into `replies`: (status, object or bytes, headers). The last one stays."""
 
     def __init__(self):
         self.requests = []
@@ -48,7 +48,7 @@ class TokenEndpoint:
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/oauth/token"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=[0.02], daemon=True)
         self._thread.start()
 
     def reply(self, status=200, headers=None, **members):

@@ -37,7 +37,8 @@ def refreshing(relay, home, server, endpoint):
     for secret in (NEW, ROTATED):
         home.secret(secret)
     relay.refresh_file = home.write_secret("refresh-token", REFRESH)
-    relay.configure(Auth={"RefreshUrl": endpoint.url, "RefreshTokenFile": relay.refresh_file, "ClientId": "relay test"})
+    relay.configure(Auth={"RefreshUrl": endpoint.url, "RefreshTokenFile": relay.refresh_file,
+                          "ClientId": "relay test"})
     endpoint.reply(access_token=NEW, token_type="Bearer", expires_in=3600, refresh_token=ROTATED)
     return relay
 
@@ -59,9 +60,9 @@ def test_a_token_refused_by_message(relay, server, client):
     relay.start(client)
     connection = server.wait_connection()
     client.wait_state("connected")
-    server.on_handshake = lambda handshake: None
     server.tokens = set()
-    connection.send({"id": "e", "type": "error", "timestamp": "t", "data": {"code": "AUTH_FAILED", "message": "No"}})
+    connection.send({"id": "e", "type": "error", "timestamp": "t",
+                     "data": {"code": "AUTH_FAILED", "message": "No"}})
     client.wait_state("unauthorized")
     assert client.get("LastError")[0] == "AUTH_FAILED"
     holds_for(lambda: len(server.handshakes) <= 3, "it tries again", QUIET_SEC)
@@ -229,7 +230,8 @@ def test_renewal_when_refused(refreshing, server, endpoint, client):
 
 @pytest.mark.parametrize("members", [
     {"accessToken": NEW, "expiresIn": 3600, "refreshToken": ROTATED, "tokenType": "bearer"},
-    {"access_token": NEW, "token_type": "bearer"}, {"access_token": NEW, "expires_in": "3600"}, {"access_token": NEW}])
+    {"access_token": NEW, "token_type": "bearer"}, {"access_token": NEW, "expires_in": "3600"},
+    {"access_token": NEW}])
 def test_forms_of_the_reply(refreshing, server, endpoint, client, members):
     server.tokens = {NEW}
     endpoint.reply(**members)

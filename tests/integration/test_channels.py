@@ -7,7 +7,7 @@ import pytest
 from gi.repository import GLib
 
 import interfaces
-from relay_bus import CHANNEL, EVENTS, OBJECT_MANAGER, PATH, RELAY, BusError
+from relay_bus import CHANNEL, EVENTS, OBJECT_MANAGER, PATH, PROPERTIES, RELAY, BusError
 from waiting import wait_until
 
 PREFIX = PATH + "/channel/"
@@ -90,7 +90,8 @@ def test_properties_of_a_channel(connected, server, client, new_client):
     assert client.changes("Holders", path, CHANNEL)[-1] == holders
 
     server.connection.abort()
-    wait_until(lambda: client.changes("State", path, CHANNEL)[-2:] == ["pending", "active"], "State to change twice")
+    wait_until(lambda: client.changes("State", path, CHANNEL)[-2:] == ["pending", "active"],
+               "State to change twice")
     since = client.changes("ActiveSince", path, CHANNEL)
     assert since[-2] == 0 and since[-1] > values["ActiveSince"].unpack()
 
@@ -144,15 +145,15 @@ def test_properties_of_the_relay(connected, server, client):
 
 def test_properties_are_read_only(connected, client):
     with pytest.raises(BusError):
-        client.call(PATH, "org.freedesktop.DBus.Properties", "Set", "(ssv)", RELAY, "State", GLib.Variant("s", "x"))
+        client.call(PATH, PROPERTIES, "Set", "(ssv)", RELAY, "State", GLib.Variant("s", "x"))
 
 
 def test_what_depends_on_the_connection_goes_with_it(connected, server, client):
     client.command("Disconnect")
     client.wait_state("disconnected")
     have = {name: v.unpack() for name, v in client.get_all().items()}
-    assert (have["ConnectionId"], have["ServerVersion"], have["Features"], have["ConnectedSince"]) == ("", "", [], 0)
-    assert have["NextAttempt"] == 0
+    empty = {"ConnectionId": "", "ServerVersion": "", "Features": [], "ConnectedSince": 0, "NextAttempt": 0}
+    assert {name: have[name] for name in empty} == empty
 
 
 def test_changes_are_coalesced(relay, server, client):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A server that sends anything at all: what is no event is skipped, what breaks the WebSocket ends that connection,
-and the next event always arrives."""
+"""A server that sends anything at all: what is no event is skipped, what breaks the WebSocket ends that
+connection, and the next event always arrives."""
 
 import json
 import struct
@@ -257,7 +257,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_frames(connected, server, client, instrumented, name):
-    """How much of this libsoup minds is its affair; ours is that the next event arrives, over whatever connection."""
+    """How much of this libsoup minds is its affair; ours is that the next event arrives, by whatever way."""
     first = server.connection
     first.write(BROKEN[name])
     if name == "a length past 63 bits":
@@ -309,15 +309,18 @@ CONFUSING = [
     {"type": "subscription.confirmed"},
     {"type": "subscription.confirmed", "data": None},
     {"type": "subscription.confirmed", "data": {"subscribedChannels": "project:p1"}},
-    {"type": "subscription.confirmed", "data": {"subscribedChannels": [1, None, {}, "never:asked", "", "no syntax"]}},
+    {"type": "subscription.confirmed",
+     "data": {"subscribedChannels": [1, None, {}, "never:asked", "", "no syntax"]}},
     {"type": "connection.established", "data": []},
-    {"type": "connection.established", "data": {"connectionId": 5, "serverVersion": None, "features": [1, "a", None]}},
+    {"type": "connection.established",
+     "data": {"connectionId": 5, "serverVersion": None, "features": [1, "a", None]}},
     {"type": "connection.established", "data": {"connectionId": "x\0y\ufffe", "features": {}}},
     {"type": "pong", "data": "unasked for"},
     {"type": "heartbeat", "data": 7},
     {"type": "error"},
     {"type": "error", "data": {"code": 5, "message": [], "details": "x"}},
-    {"type": "error", "data": {"code": "INVALID_CHANNEL", "message": "x", "details": {"requestId": {}, "action": 1}}},
+    {"type": "error",
+     "data": {"code": "INVALID_CHANNEL", "message": "x", "details": {"requestId": {}, "action": 1}}},
     {"type": "error", "data": {"code": "INVALID_CHANNEL", "message": "x", "details": {"requestId": "relay-999"}}},
     {"type": "error", "data": {"code": "%s%n\n\x1b[31m", "message": "%s%n" * 1000}},
 ]

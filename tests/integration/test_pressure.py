@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from prp_server import TEXT, frame
-from relay_bus import HERE, event_of
+from relay_bus import HERE, PATH, PROPERTIES, RELAY, event_of
 from waiting import SCALE, holds_for, wait_until
 
 MAX_MEMORY_BYTES = 24 * 1024 * 1024
@@ -130,7 +130,7 @@ sys.stdin.read()
 
 @pytest.mark.bus("dbus-daemon")
 def test_a_listener_that_reads_no_more(connected, bus, server, client, instrumented, amount):
-    """dbus-daemon keeps its share for it (dbus-broker hangs up on the sender in the end); we and the others go on."""
+    """dbus-daemon keeps what is for it (dbus-broker hangs up on the sender at last); we and the others go on."""
     listener = subprocess.Popen([sys.executable, "-c", LISTENER, str(HERE), bus.address],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
@@ -147,8 +147,7 @@ def test_a_listener_that_reads_no_more(connected, bus, server, client, instrumen
 
 def test_a_flood_of_calls_starves_no_event(connected, server, client, new_client):
     caller = new_client()
-    calls = [caller.call_async("/dev/prp/Relay1", "org.freedesktop.DBus.Properties", "GetAll", "(s)", "dev.prp.Relay1")
-             for _ in range(3000)]
+    calls = [caller.call_async(PATH, PROPERTIES, "GetAll", "(s)", RELAY) for _ in range(3000)]
     server.connection.flood(flood_of(500)).result(60 * SCALE)
     wait_all(client, 500)
     assert all(c.result() for c in calls)
