@@ -54,6 +54,17 @@ MAX_FUNCTION_LINES = 80
 LENGTH_EXCEPTIONS = {
 }
 
+# Each module has its unit test, tests/unit/ROOM/test-MODULE.c, but for these, and why.
+WITHOUT_UNIT_TEST = {
+    'prpctl/main': 'a command line: tests/integration/test_prpctl_fake.py runs it',
+    'prpctl/monitor': 'needs a relay to listen to: tests/integration/test_prpctl_fake.py',
+    'prpctl/relay-client': 'needs a relay to talk to: tests/integration/test_prpctl_fake.py',
+    'prpctl/verbs': 'needs a relay to talk to: tests/integration/test_prpctl_fake.py',
+    'relayd/daemon': 'ties the rooms together: all of tests/integration/ sees it from outside',
+    'relayd/main': 'a command line: tests/integration/test_lifecycle.py runs it',
+    'simulator/main': 'a command line: data/demo runs it, and .ci/run that',
+}
+
 # Files that hold somebody's data or text, not ours to sign with a line of comment.
 SPDX_EXEMPT = re.compile(
     r'^(README\.md|data/LICENSE|po/LINGUAS|po/.*\.(po|pot)|tests/fuzz/(corpus|seeds)/.*|tests/data/.*|.*\.(json|pem|png|svg))$')
@@ -208,6 +219,20 @@ def rule_exceptions(top):
             yield f'{key}: needs no exception'
 
 
+def rule_unit_tests(top):
+    for path in sources(top):
+        module = path.relative_to(top / 'src').with_suffix('').as_posix()
+        room, name = module.split('/', 1)
+        test = top / 'tests/unit' / room / f'test-{name}.c'
+        if path.suffix == '.c' and not test.is_file() and module not in WITHOUT_UNIT_TEST:
+            yield f'src/{module}.c: there is no tests/unit/{room}/test-{name}.c'
+        elif test.is_file() and module in WITHOUT_UNIT_TEST:
+            yield f'{module}: has a test, and needs no exception'
+    for module in WITHOUT_UNIT_TEST:
+        if not (top / 'src' / f'{module}.c').is_file():
+            yield f'{module}: an exception for what is not there'
+
+
 def rule_licence(top):
     for rel, path in tree_files(top):
         if not SPDX_EXEMPT.match(rel):
@@ -224,6 +249,7 @@ RULES = [
     (rule_file_length, f'files have fewer than {MAX_FILE_LINES} lines'),
     (rule_function_length, f'functions have fewer than {MAX_FUNCTION_LINES} lines'),
     (rule_exceptions, 'each exception is needed and has a reason'),
+    (rule_unit_tests, 'each module has its unit test'),
     (rule_licence, 'every file names its licence'),
 ]
 
