@@ -500,13 +500,16 @@ relay_link_ping (RelayLink *link)
 gint64
 relay_link_take_pong (RelayLink *link)
 {
+  gint64 now = g_get_monotonic_time ();
   gint64 sent;
 
   if (link->n_pings == 0)
     return -1;
-  sent = link->pings[0];
-  memmove (link->pings, link->pings + 1, --link->n_pings * sizeof link->pings[0]);
-  return g_get_monotonic_time () - sent;
+  do {
+    sent = link->pings[0];
+    memmove (link->pings, link->pings + 1, --link->n_pings * sizeof link->pings[0]);
+  } while (link->n_pings > 0 && now - sent > (gint64) link->options.pong_timeout_usec);
+  return now - sent;
 }
 
 /* As much of @reason as a close frame holds, cut between characters. */

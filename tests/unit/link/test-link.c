@@ -87,6 +87,26 @@ test_pong (void)
   g_assert_cmpint (relay_link_take_pong (pair.probe->link), ==, -1);
 }
 
+/* A pong that never came is not waited for for ever: the next one is of the next ping. */
+static void
+test_pong_lost (void)
+{
+  RelayLinkOptions options = { .ping_interval_usec = 3600 * (guint64) G_USEC_PER_SEC, .pong_timeout_usec = 200 * MSEC };
+  g_auto (Pair) pair = { 0 };
+
+  pair_open (&pair, &options);
+  g_assert_true (relay_link_ping (pair.probe->link));
+  ws_run_for (250 * MSEC);
+  g_assert_true (relay_link_ping (pair.probe->link));
+  g_assert_cmpint (relay_link_take_pong (pair.probe->link), <, 200 * MSEC);
+  g_assert_cmpint (relay_link_take_pong (pair.probe->link), ==, -1);
+
+  /* The last one may still be late. */
+  g_assert_true (relay_link_ping (pair.probe->link));
+  ws_run_for (250 * MSEC);
+  g_assert_cmpint (relay_link_take_pong (pair.probe->link), >=, 250 * MSEC);
+}
+
 static void
 test_paused (void)
 {
@@ -700,6 +720,7 @@ main (int argc, char **argv)
   g_test_add_data_func ("/link/behind-answer/one", GUINT_TO_POINTER (0), test_behind_answer);
   g_test_add_data_func ("/link/behind-answer/many", GUINT_TO_POINTER (100), test_behind_answer);
   g_test_add_func ("/link/pong", test_pong);
+  g_test_add_func ("/link/pong-lost", test_pong_lost);
   g_test_add_func ("/link/paused", test_paused);
   for (guint i = 0; i < G_N_ELEMENTS (refusals); i++) {
     g_autofree char *path = g_strdup_printf ("/link/refusal/%u-%s", i, refusals[i].code);
