@@ -213,6 +213,21 @@ take_confirmation (RelayConversation *conversation, const RelayEvent *event)
   relay_subscriptions_confirmed (conversation->subscriptions, (const char *const *) names->pdata, g_get_real_time ());
 }
 
+/* Is the error the answer to a ping? One that does not say what it is about can be, if it is of a kind that answers an
+ * action, and there is no subscribe that it could answer (@taken). */
+static gboolean
+is_about_ping (RelayConversation *conversation, const char *request_id, const char *action, const char *code, gboolean taken)
+{
+  RelayError error = relay_error_from_server_code (code);
+
+  if (request_id != NULL && *request_id != '\0')
+    return g_str_has_prefix (request_id, RELAY_LINK_PING_ID_PREFIX);
+  if (action != NULL)
+    return g_str_equal (action, "ping");
+  return conversation->ping_sent && !taken &&
+         (error == RELAY_ERROR_INVALID_ACTION || error == RELAY_ERROR_RATE_LIMITED);
+}
+
 static void
 take_error (RelayConversation *conversation, const RelayEvent *event, const char *code, const char *message)
 {
@@ -222,8 +237,13 @@ take_error (RelayConversation *conversation, const RelayEvent *event, const char
   g_autofree char *action =
       relay_json_reader_dup_string (event->reader, relay_json_reader_find (event->reader, details, "action"));
 
-  relay_subscriptions_refused (conversation->subscriptions, request_id, action, code, message, g_get_monotonic_time (),
-                               g_random_double ());
+  gboolean taken = relay_subscriptions_refused (conversation->subscriptions, request_id, action, code, message,
+                                                g_get_monotonic_time (), g_random_double ());
+
+  if (is_about_ping (conversation, request_id, action, code, taken) && relay_link_take_pong (conversation->link) >= 0 &&
+      conversation->ping_sent)
+    fail_pings (conversation, relay_error_from_server_code (code),
+                *message != '\0' ? message : _("The server refused the ping."));
 }
 
 static void

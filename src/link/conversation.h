@@ -34,8 +34,8 @@ typedef struct {
   void (*closed) (RelayConversation *conversation, const RelayTrouble *trouble, gpointer user_data);
 } RelayConversationEvents;
 
-/* @error: RELAY_ERROR_NOT_CONNECTED, RELAY_ERROR_TIMEOUT, or RELAY_ERROR_LIMITS_EXCEEDED (over
- * RELAY_CONVERSATION_MAX_PINGS callers wait already); NULL on success. */
+/* @error: RELAY_ERROR_NOT_CONNECTED, RELAY_ERROR_TIMEOUT, RELAY_ERROR_LIMITS_EXCEEDED (over
+ * RELAY_CONVERSATION_MAX_PINGS callers wait already), or the server's error for the ping; NULL on success. */
 typedef void (*RelayPingCallback) (guint64 rtt_usec, const GError *error, gpointer user_data);
 
 /* Starts at once. @subscriptions and @status are borrowed; @actions_per_sec: for the pace. */

@@ -485,7 +485,7 @@ relay_link_send (RelayLink *link, const char *text)
 gboolean
 relay_link_ping (RelayLink *link)
 {
-  g_autofree char *id = g_strdup_printf ("relay-ping-%u", link->next_ping_id);
+  g_autofree char *id = g_strdup_printf (RELAY_LINK_PING_ID_PREFIX "%u", link->next_ping_id);
   g_autofree char *text = relay_action_ping (id);
 
   if (!relay_link_send (link, text))

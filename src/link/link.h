@@ -49,10 +49,11 @@ void relay_link_open (RelayLink *link, RelayToken *token);
 /* Sends a text message. FALSE if the link is not open. */
 gboolean relay_link_send (RelayLink *link, const char *text);
 
-/* Sends the protocol's `ping`. FALSE if the link is not open. */
+/* Sends the protocol's `ping`, whose id begins with RELAY_LINK_PING_ID_PREFIX. FALSE if the link is not open. */
+#define RELAY_LINK_PING_ID_PREFIX "relay-ping-"
 gboolean relay_link_ping (RelayLink *link);
 
-/* The user of the link read a `pong`. Answers come in the order of the questions: returns how long ago (µs) the oldest
+/* The user of the link read a `pong`, or an error for a ping. Answers come in the order of the questions: returns how long ago (µs) the oldest
  * unanswered ping was sent, or -1 if none was. A ping that was not answered within pong_timeout_usec is taken for lost if
  * there is a later one: or one lost answer would make every later round trip look long. */
 gint64 relay_link_take_pong (RelayLink *link);

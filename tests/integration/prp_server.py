@@ -147,6 +147,7 @@ class PrpServer:
         self.refusal = "whole"      # of a batch with a bad channel: "whole", "partial" or "partial-error-first"
         self.request_ids = True     # say in an error which request it answers
         self.limit = None           # most channels of one connection
+        self.refused_actions = {}   # action → code, whatever it is about
         self.errors = []            # codes for the next subscribe messages, whatever is in them
         self.confirm_all = False    # a confirmation names all that is subscribed, not only what is new
 
@@ -271,7 +272,9 @@ class PrpServer:
 
     async def _answer(self, connection, message):
         action = message["action"]
-        if action == "ping":
+        if action in self.refused_actions:
+            await self._refuse(connection, message, self.refused_actions[action], f"No {action}")
+        elif action == "ping":
             if self.answer_pings:
                 await self._say(connection, "pong")
         elif action == "unsubscribe":

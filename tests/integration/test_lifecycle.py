@@ -4,6 +4,7 @@
 import os
 import shlex
 import signal
+import time
 
 import pytest
 
@@ -144,6 +145,21 @@ def test_ping_without_an_answer(relay, server, client):
     # The answer that never came does not count as the next one's.
     server.answer_pings = True
     assert client.ping() < 500_000
+
+
+@pytest.mark.parametrize("request_ids", [True, False])
+@pytest.mark.parametrize("code,error", [("INVALID_ACTION", "InvalidAction"), ("RATE_LIMITED", "RateLimited")])
+def test_ping_that_the_server_refuses(connected, server, client, code, error, request_ids):
+    server.refused_actions, server.request_ids = {"ping": code}, request_ids
+    before = time.monotonic()
+    with pytest.raises(BusError) as caught:
+        client.ping()
+    assert caught.value.name == ERROR + error and "No ping" in caught.value.message
+    assert time.monotonic() - before < 5, "it waited for an answer that it had"
+
+    server.refused_actions = {}
+    assert client.ping() > 0
+    assert client.subscribe("project:p1") == {"project:p1": "active"}
 
 
 def test_many_pings_at_once(connected, server, client):

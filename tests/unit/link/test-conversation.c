@@ -506,6 +506,50 @@ test_ping_unanswered (void)
 }
 
 static void
+refuse_ping (Talk *talk, const char *code, const char *request_id, const char *action)
+{
+  g_autofree char *error = service_error (code, request_id, action);
+
+  ws_peer_send_text (talk->peer, error);
+}
+
+/* An error is an answer, too: nobody waits for the timeout. */
+static void
+test_ping_refused (void)
+{
+  g_auto (Talk) talk = { 0 };
+
+  talk_init (&talk);
+  talk.options.pong_timeout_usec = 3600 * (guint64) G_USEC_PER_SEC;
+  talk_start (&talk);
+  ws_wait_for (talk.n_established == 1);
+  talk.server->text = NULL;
+  relay_conversation_ping (talk.conversation, on_ping, &talk);
+  ws_wait_for (service_count (talk.peer, "ping") == 1);
+
+  /* About something else, or about nothing in particular. */
+  refuse_ping (&talk, "INVALID_ACTION", "relay-1", "subscribe");
+  refuse_ping (&talk, "SOMETHING_ELSE", NULL, NULL);
+  ws_wait_for (talk.events->len == 2);
+  g_assert_cmpuint (talk.pings->len, ==, 0);
+
+  refuse_ping (&talk, "RATE_LIMITED", "relay-ping-0", "ping");
+  ws_wait_for (talk.pings->len == 1);
+  g_assert_cmpint (g_array_index (talk.pings, int, 0), ==, RELAY_ERROR_RATE_LIMITED);
+
+  relay_conversation_ping (talk.conversation, on_ping, &talk);
+  ws_wait_for (service_count (talk.peer, "ping") == 2);
+  refuse_ping (&talk, "INVALID_ACTION", NULL, NULL);
+  ws_wait_for (talk.pings->len == 2);
+  g_assert_cmpint (g_array_index (talk.pings, int, 1), ==, RELAY_ERROR_INVALID_ACTION);
+
+  /* With nobody waiting it is nothing but an event. */
+  refuse_ping (&talk, "INVALID_ACTION", "relay-ping-1", "ping");
+  ws_wait_for (talk.events->len == 5);
+  g_assert_cmpuint (talk.pings->len, ==, 2);
+}
+
+static void
 test_ping_bounded (void)
 {
   g_auto (Talk) talk = { 0 };
@@ -574,6 +618,7 @@ main (int argc, char **argv)
   g_test_add_func ("/conversation/close", test_close);
   g_test_add_func ("/conversation/ping", test_ping);
   g_test_add_func ("/conversation/ping-unanswered", test_ping_unanswered);
+  g_test_add_func ("/conversation/ping-refused", test_ping_refused);
   g_test_add_func ("/conversation/ping-bounded", test_ping_bounded);
   g_test_add_data_func ("/conversation/free/established", "established", test_free);
   g_test_add_data_func ("/conversation/free/event", "event", test_free);
