@@ -220,11 +220,11 @@ is_about_ping (RelayConversation *conversation, const char *request_id, const ch
 {
   RelayError error = relay_error_from_server_code (code);
 
-  if (request_id != NULL && *request_id != '\0')
-    return g_str_has_prefix (request_id, RELAY_LINK_PING_ID_PREFIX);
+  if (request_id != NULL && g_str_has_prefix (request_id, RELAY_LINK_PING_ID_PREFIX))
+    return TRUE;
   if (action != NULL)
     return g_str_equal (action, "ping");
-  return conversation->ping_sent && !taken &&
+  return conversation->ping_sent && !taken && (request_id == NULL || *request_id == '\0') &&
          (error == RELAY_ERROR_INVALID_ACTION || error == RELAY_ERROR_RATE_LIMITED);
 }
 

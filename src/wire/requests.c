@@ -518,12 +518,14 @@ relay_subscriptions_refused (RelaySubscriptions *self, const char *request_id, c
   Piece *piece;
   guint64 number = 0;
 
-  if (request_id != NULL) {
+  if (request_id != NULL && g_str_has_prefix (request_id, ID_PREFIX)) {
     if (!parse_id (self, request_id, &number))
       return FALSE;
     piece = g_hash_table_lookup (self->requests, &number);
   } else {
-    if (action != NULL && !g_str_equal (action, "subscribe"))
+    gboolean is_numbered = request_id != NULL && *request_id != '\0';
+
+    if (action != NULL ? !g_str_equal (action, "subscribe") : is_numbered)
       return FALSE;
     piece = guess_piece (self, bounded_message);
     if (piece == NULL)

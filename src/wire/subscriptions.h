@@ -134,15 +134,17 @@ RelayRequest *relay_subscriptions_next (RelaySubscriptions *subscriptions, gint6
  * asked for on this connection are ignored. @realtime_usec: for ActiveSince. */
 void relay_subscriptions_confirmed (RelaySubscriptions *subscriptions, const char *const *names, gint64 realtime_usec);
 
-/* An `error` of the server. @request_id: details.requestId, or NULL: then it is the oldest unanswered subscribe's
- * that has a channel which the message names, or just the oldest's, if @action (details.action) is NULL or
- * "subscribe". @code, @message: as sent; the message may name the channel at fault, which is taken as a hint where
- * to split, never as proof. What follows depends on the code: INVALID_CHANNEL and unknown codes: a batch is split,
- * a single channel is rejected; SUBSCRIPTION_LIMIT: likewise, but a single channel stays pending with that error
- * and nothing more is asked for until room appears; RATE_LIMITED, AUTH_FAILED, TOKEN_EXPIRED: asked again (after a
- * growing pause; on the next connection); INVALID_ACTION: all rejected. An error for an unsubscribe changes
- * nothing, but RATE_LIMITED, which repeats it. Returns whether it was the answer to a request of ours on this
- * connection. @jitter: uniform in [0, 1), for the pause. */
+/* An `error` of the server. @request_id, @action: details.requestId and details.action, or NULL. Where the id is
+ * none (or empty), or not in the form of ours, it is about the oldest unanswered subscribe that has a channel
+ * which the message names, or just the oldest: if the action is "subscribe", which nobody but us can have asked
+ * for on this connection, or if there is neither an action nor an id. @code, @message: as sent; the message may
+ * name the channel at fault, which is taken as a hint where to split, never as proof. What follows depends on the
+ * code: INVALID_CHANNEL and unknown codes: a batch is split, a single channel is rejected; SUBSCRIPTION_LIMIT:
+ * likewise, but a single channel stays pending with that error and nothing more is asked for until room appears;
+ * RATE_LIMITED, AUTH_FAILED, TOKEN_EXPIRED: asked again (after a growing pause; on the next connection);
+ * INVALID_ACTION: all rejected. An error for an unsubscribe changes nothing, but RATE_LIMITED, which repeats it.
+ * Returns whether it was the answer to a request of ours on this connection. @jitter: uniform in [0, 1), for the
+ * pause. */
 gboolean relay_subscriptions_refused (RelaySubscriptions *subscriptions, const char *request_id, const char *action,
                                       const char *code, const char *message, gint64 now_usec, double jitter);
 

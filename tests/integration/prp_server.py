@@ -145,7 +145,7 @@ class PrpServer:
         self.answer_subscribes = True
         self.refused = {}           # channel → code
         self.refusal = "whole"      # of a batch with a bad channel: "whole", "partial" or "partial-error-first"
-        self.request_ids = True     # say in an error which request it answers
+        self.request_ids = True     # say in an error which request it answers; a text: in those words
         self.limit = None           # most channels of one connection
         self.refused_actions = {}   # action → code, whatever it is about
         self.errors = []            # codes for the next subscribe messages, whatever is in them
@@ -262,7 +262,8 @@ class PrpServer:
     async def _refuse(self, connection, request, code, text):
         data = {"code": code, "message": text}
         if self.request_ids:
-            data["details"] = {"requestId": request.get("id"), "action": request["action"]}
+            of = self.request_ids if isinstance(self.request_ids, str) else request.get("id")
+            data["details"] = {"requestId": of, "action": request["action"]}
         await self._say(connection, "error", data)
 
     async def _confirm(self, connection, channels):

@@ -43,7 +43,7 @@ def test_repeating_a_call_is_harmless(connected, server, client):
     assert client.channels() == {}
 
 
-@pytest.mark.parametrize("request_ids", [True, False])
+@pytest.mark.parametrize("request_ids", [True, False, "its own number 7"])
 @pytest.mark.parametrize("refusal", ["whole", "partial", "partial-error-first"])
 def test_one_of_four_is_refused(connected, server, client, refusal, request_ids):
     server.refusal, server.request_ids = refusal, request_ids

@@ -150,12 +150,12 @@ test_whose_error (Fixture *f, gconstpointer data)
   hold (f, "a:1");
   expect (f, "+ a:1");
   old_id = g_strdup (f->last_id);
-  g_assert_false (REFUSED ("", NULL));
   g_assert_false (REFUSED ("relay-", NULL));
   g_assert_false (REFUSED ("relay-999", NULL));
   g_assert_false (REFUSED ("relay--1", NULL));
   g_assert_false (REFUSED ("relay-18446744073709551616", NULL));
-  g_assert_false (REFUSED ("client_msg_004", "subscribe"));
+  g_assert_false (REFUSED ("client_msg_004", NULL));
+  g_assert_false (REFUSED ("client_msg_004", "unsubscribe"));
   g_assert_false (REFUSED (NULL, "ping"));
   g_assert_false (REFUSED (NULL, "unsubscribe"));
   expect_pending (f, "a:1");
@@ -211,6 +211,31 @@ test_anonymous (Fixture *f, gconstpointer data)
   expect (f, "+ b:2");
   confirm (f, "b:2");
   expect_rejected (f, "b:1", "INVALID_CHANNEL");
+}
+
+/* An id that we never gave, on a subscribe: nobody but us asks on this connection. */
+static void
+test_foreign_id (Fixture *f, gconstpointer data)
+{
+  static const char *const ids[] = { "", "7", "req_5f3a", "client_msg_004" };
+
+  relay_subscriptions_connected (f->subs);
+  for (gsize i = 0; i < G_N_ELEMENTS (ids); i++) {
+    hold (f, "a:1");
+    expect (f, "+ a:1");
+    g_assert_false (REFUSED (ids[i], "unsubscribe"));
+    g_assert_false (REFUSED ("relay-ping-1", "subscribe"));
+    expect_pending (f, "a:1");
+    g_assert_true (REFUSED (ids[i], "subscribe"));
+    expect_rejected (f, "a:1", "INVALID_CHANNEL");
+    release (f, "a:1");
+  }
+
+  /* An empty one is none. */
+  hold (f, "a:1");
+  expect (f, "+ a:1");
+  g_assert_true (REFUSED ("", NULL));
+  expect_rejected (f, "a:1", "INVALID_CHANNEL");
 }
 
 static void
@@ -737,6 +762,7 @@ main (int argc, char **argv)
   ADD ("confirmations", test_confirmations);
   ADD ("whose-error", test_whose_error);
   ADD ("anonymous", test_anonymous);
+  ADD ("foreign-id", test_foreign_id);
   ADD ("hint", test_hint);
   ADD ("wrong-hint", test_wrong_hint);
   ADD ("limit", test_limit);
