@@ -13,7 +13,8 @@
  *
  *   step      state                        leaves by
  *   OFF       disconnected, unauthorized   Connect, Reload, a changed token file
- *   WAITING   waiting, offline             the timer; Connect, Reload, a changed token file, the network's return
+ *   WAITING   waiting, offline             the timer; Connect, Reload; and, unless the server said when, a
+ *                                          changed token file, the network's return
  *   TOKEN     connecting                   a token: LINK; none: fail()
  *   LINK      connecting                   established: UP; closed: fail()
  *   UP        connected                    closed: fail(); refused or another token: TOKEN
@@ -46,7 +47,8 @@ struct RelayConnector {
 
   Step step;
   gboolean gave_up; /* OFF by max_attempts */
-  gboolean must_wait; /* WAITING for as long as the server asked: not to be hastened */
+  gboolean must_wait; /* WAITING for as long as was asked: not to be hastened */
+  gboolean server_busy; /* it was the server that asked, not the token endpoint: another token hastens nothing */
   GSource *attempt_timer;
 
   RelayConversation *conversation;
@@ -177,6 +179,7 @@ plan_after (RelayConnector *connector, const RelayTrouble *trouble)
   }
 
   connector->must_wait = trouble->remedy == RELAY_REMEDY_RETRY_AFTER && trouble->retry_after_usec > 0;
+  connector->server_busy = connector->must_wait && connector->step != STEP_TOKEN;
   if (connector->must_wait)
     delay = MAX (delay, trouble->retry_after_usec);
   plan_attempt (connector, delay, offline ? RELAY_STATE_OFFLINE : RELAY_STATE_WAITING);
@@ -475,8 +478,10 @@ on_tokens_changed (gpointer user_data)
       break;
     G_GNUC_FALLTHROUGH;
   case STEP_WAITING:
-    relay_info ("The credentials have changed: connecting");
     forget_refusals (connector);
+    if (connector->step == STEP_WAITING && connector->server_busy)
+      break;
+    relay_info ("The credentials have changed: connecting");
     begin_attempt (connector);
     break;
   case STEP_UP:

@@ -290,6 +290,25 @@ test_token_changed_waiting (void)
   wait_for_connections (&bed, 1);
 }
 
+/* While the server said when to come back: the new token is for then. */
+static void
+test_token_changed_retry_after (void)
+{
+  g_auto (Bed) bed = { 0 };
+  guint64 start = (guint64) g_get_real_time ();
+
+  bed_init (&bed);
+  bed.server->answer = g_strdup ("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n");
+  bed_start (&bed);
+  wait_for_state (&bed, RELAY_STATE_WAITING);
+  g_clear_pointer (&bed.server->answer, g_free);
+  bed_set_bearer (&bed, "better");
+  bed_set_token (&bed, "better");
+  wait_for_connections (&bed, 1);
+  g_assert_cmpuint ((guint64) g_get_real_time (), >=, start + 2 * SEC);
+  g_assert_cmpuint (bed.server->peers->len, ==, 2);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -309,5 +328,6 @@ main (int argc, char **argv)
   g_test_add_func ("/connector-tokens/renewal-fails", test_renewal_fails);
   g_test_add_func ("/connector-tokens/token-changed", test_token_changed);
   g_test_add_func ("/connector-tokens/token-changed-waiting", test_token_changed_waiting);
+  g_test_add_func ("/connector-tokens/token-changed-retry-after", test_token_changed_retry_after);
   return g_test_run ();
 }
