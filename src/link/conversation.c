@@ -213,10 +213,11 @@ take_confirmation (RelayConversation *conversation, const RelayEvent *event)
   relay_subscriptions_confirmed (conversation->subscriptions, (const char *const *) names->pdata, g_get_real_time ());
 }
 
-/* Is the error the answer to a ping? One that does not say what it is about can be, if it is of a kind that answers an
- * action, and there is no subscribe that it could answer (@taken). */
+/* Is the error the answer to a ping? One that does not say what it is about can be, if it is of a kind that answers
+ * an action, and there is no subscribe that it could answer (@taken). */
 static gboolean
-is_about_ping (RelayConversation *conversation, const char *request_id, const char *action, const char *code, gboolean taken)
+is_about_ping (RelayConversation *conversation, const char *request_id, const char *action, const char *code,
+               gboolean taken)
 {
   RelayError error = relay_error_from_server_code (code);
 
@@ -240,8 +241,8 @@ take_error (RelayConversation *conversation, const RelayEvent *event, const char
   gboolean taken = relay_subscriptions_refused (conversation->subscriptions, request_id, action, code, message,
                                                 g_get_monotonic_time (), g_random_double ());
 
-  if (is_about_ping (conversation, request_id, action, code, taken) && relay_link_take_pong (conversation->link) >= 0 &&
-      conversation->ping_sent)
+  if (is_about_ping (conversation, request_id, action, code, taken) &&
+      relay_link_take_pong (conversation->link) >= 0 && conversation->ping_sent)
     fail_pings (conversation, relay_error_from_server_code (code),
                 *message != '\0' ? message : _("The server refused the ping."));
 }

@@ -53,9 +53,10 @@ gboolean relay_link_send (RelayLink *link, const char *text);
 #define RELAY_LINK_PING_ID_PREFIX "relay-ping-"
 gboolean relay_link_ping (RelayLink *link);
 
-/* The user of the link read a `pong`, or an error for a ping. Answers come in the order of the questions: returns how long ago (µs) the oldest
- * unanswered ping was sent, or -1 if none was. A ping that was not answered within pong_timeout_usec is taken for lost if
- * there is a later one: or one lost answer would make every later round trip look long. */
+/* The user of the link read a `pong`, or an error for a ping. Answers come in the order of the questions: returns how
+ * long ago (µs) the oldest unanswered ping was sent, or -1 if none was. A ping that was not answered within
+ * pong_timeout_usec is taken for lost if there is a later one: or one lost answer would make every later round trip
+ * look long. */
 gint64 relay_link_take_pong (RelayLink *link);
 
 /* Closes with @code (RFC 6455 §7.4.1); `closed` follows, after RELAY_LINK_CLOSE_TIMEOUT_USEC at most.

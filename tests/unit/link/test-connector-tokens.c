@@ -298,7 +298,8 @@ test_token_changed_retry_after (void)
   guint64 start = (guint64) g_get_real_time ();
 
   bed_init (&bed);
-  bed.server->answer = g_strdup ("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n");
+  bed.server->answer = g_strdup ("HTTP/1.1 503 Service Unavailable\r\n"
+                                 "Retry-After: 2\r\nContent-Length: 0\r\n\r\n");
   bed_start (&bed);
   wait_for_state (&bed, RELAY_STATE_WAITING);
   g_clear_pointer (&bed.server->answer, g_free);
