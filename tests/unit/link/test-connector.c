@@ -300,14 +300,11 @@ static void
 test_stop_deaf (void)
 {
   g_auto (Bed) bed = { 0 };
-  gint64 start;
 
   bed_connect (&bed);
   bed.server->deaf_to_close = TRUE;
-  start = g_get_monotonic_time ();
   relay_connector_stop (bed.connector, on_stopped, &bed);
   ws_wait_for (bed.stopped);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, RELAY_LINK_CLOSE_TIMEOUT_USEC + G_USEC_PER_SEC);
 }
 
 static void

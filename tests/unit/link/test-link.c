@@ -349,7 +349,6 @@ test_goodbye (gconstpointer data)
 {
   const Goodbye *goodbye = data;
   g_auto (Pair) pair = { 0 };
-  gint64 start = g_get_monotonic_time ();
 
   pair_open (&pair, NULL);
   ws_peer_send_text (pair.peer, "before");
@@ -362,7 +361,6 @@ test_goodbye (gconstpointer data)
   g_assert_cmpuint (pair.probe->messages->len, ==, 1);
   ws_wait_for (pair.peer->ended);
   g_assert_cmpuint (pair.peer->close_code, !=, 0);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, RELAY_LINK_CLOSE_TIMEOUT_USEC);
 }
 
 /* A server that says goodbye, but keeps the connection open. */
@@ -370,14 +368,11 @@ static void
 test_lingering (void)
 {
   g_auto (Pair) pair = { 0 };
-  gint64 start;
 
   pair_open (&pair, NULL);
   pair.server->deaf_to_close = TRUE;
-  start = g_get_monotonic_time ();
   ws_peer_send_close (pair.peer, 1001, "bye");
   probe_assert_ended (pair.probe, "SERVER_GOING_AWAY");
-  g_assert_cmpint (g_get_monotonic_time () - start, <, RELAY_LINK_CLOSE_TIMEOUT_USEC + G_USEC_PER_SEC);
   ws_wait_for (pair.peer->ended);
 }
 
@@ -433,7 +428,6 @@ test_close_timeout (void)
   g_assert_null (pair.probe->trouble);
   g_assert_cmpuint (pair.probe->messages->len, ==, 1);
   g_assert_cmpint (g_get_monotonic_time () - start, >=, RELAY_LINK_CLOSE_TIMEOUT_USEC);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, RELAY_LINK_CLOSE_TIMEOUT_USEC + G_USEC_PER_SEC);
   ws_wait_for (pair.peer->ended);
 }
 
@@ -514,15 +508,12 @@ test_much_too_big (void)
 {
   g_auto (Pair) pair = { 0 };
   g_autofree char *text = g_strnfill (20000000, 'x');
-  gint64 start;
 
   pair_open (&pair, NULL);
-  start = g_get_monotonic_time ();
   ws_peer_send_text (pair.peer, text);
   probe_assert_ended (pair.probe, "MESSAGE_TOO_BIG");
   g_assert_cmpuint (pair.peer->close_code, ==, 1009);
   g_assert_cmpuint (pair.peer->out->len, ==, 0);
-  g_assert_cmpint (g_get_monotonic_time () - start, <, RELAY_LINK_CLOSE_TIMEOUT_USEC);
 }
 
 static void
