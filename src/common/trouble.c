@@ -167,17 +167,25 @@ find_row (Domain domain, int number)
   g_assert_not_reached ();
 }
 
-/* What others say (a server, a library, a file's name) is shown as text: bounded, valid UTF-8, on one line. */
+/* What others say (a server, a library, a file's name) is shown as text: bounded, valid UTF-8, on one line. Noncharacters
+ * are valid UTF-8, but sd-bus refuses whatever holds one (Unicode §23.7). */
 static char *
 make_showable (const char *text)
 {
   enum { MAX_BYTES = 500 };
-  char *valid = g_utf8_make_valid (text, (gssize) strnlen (text, MAX_BYTES));
+  g_autofree char *valid = g_utf8_make_valid (text, (gssize) strnlen (text, MAX_BYTES));
+  GString *showable = g_string_sized_new (strlen (valid));
 
-  for (char *p = valid; *p != '\0'; p++)
-    if (g_ascii_iscntrl (*p))
-      *p = ' ';
-  return valid;
+  for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p)) {
+    gunichar c = g_utf8_get_char (p);
+
+    if (g_unichar_iscntrl (c))
+      c = ' ';
+    else if ((c >= 0xFDD0 && c <= 0xFDEF) || (c & 0xFFFE) == 0xFFFE)
+      c = 0xFFFD;
+    g_string_append_unichar (showable, c);
+  }
+  return g_string_free (showable, FALSE);
 }
 
 /* @code: of the server, for a row that has none. */

@@ -219,6 +219,9 @@ test_hostile_words (void)
                   RELAY_REMEDY_RETRY, "c d [2J");
   assert_trouble (relay_trouble_from_http_status (302, 0, "http://\xff/\n"), "REDIRECT", RELAY_REMEDY_RETRY,
                   "http://");
+  /* Noncharacters: U+FFFF, U+FDD0, U+1FFFE. */
+  assert_trouble (relay_trouble_from_close (1000, "a\xef\xbf\xbf\xef\xb7\x90\xf0\x9f\xbf\xbe"), "CLOSED", RELAY_REMEDY_RETRY,
+                  "“a\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd”");
   {
     g_autoptr (RelayTrouble) percent = relay_trouble_from_close (1000, "100%s %n");
 
