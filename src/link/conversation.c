@@ -309,8 +309,10 @@ hear (RelayConversation *conversation, RelayEvent *event)
 
   switch (event->kind) {
   case RELAY_EVENT_CONNECTION_ESTABLISHED:
+    if (conversation->closing)
+      break;
     take_server (conversation, event);
-    if (!conversation->established && !conversation->closing)
+    if (!conversation->established)
       set_established (conversation);
     break;
   case RELAY_EVENT_SUBSCRIPTION_CONFIRMED:

@@ -215,6 +215,23 @@ test_bounded (void)
   g_assert_cmpuint (g_strv_length (talk.status->features), ==, RELAY_CONVERSATION_MAX_FEATURES);
 }
 
+/* Behind our close: no news of a connection that is over. */
+static void
+test_established_late (void)
+{
+  g_auto (Talk) talk = { 0 };
+  guint64 heard;
+
+  talk_open (&talk);
+  talk.server->deaf_to_close = TRUE;
+  relay_conversation_close (talk.conversation, 1000, "bye");
+  relay_status_set_server (talk.status, "", "", NULL);
+  heard = talk.status->bytes_received;
+  ws_peer_send_text (talk.peer, "{\"type\":\"connection.established\",\"data\":{\"connectionId\":\"two\"}}");
+  ws_wait_for (talk.status->bytes_received > heard);
+  g_assert_cmpstr (talk.status->connection_id, ==, "");
+}
+
 /* A second greeting is taken in, and asks for nothing anew. */
 static void
 test_established_twice (void)
@@ -600,6 +617,7 @@ main (int argc, char **argv)
   relay_log_init ("test-conversation", LOG_ERR);
   g_test_add_func ("/conversation/established", test_established);
   g_test_add_func ("/conversation/bounded", test_bounded);
+  g_test_add_func ("/conversation/established-late", test_established_late);
   g_test_add_func ("/conversation/established-twice", test_established_twice);
   g_test_add_func ("/conversation/not-greeted", test_not_greeted);
   g_test_add_func ("/conversation/event-first", test_event_first);
