@@ -38,6 +38,7 @@ struct RelayTokens {
   gpointer changed_data;
 
   RelayToken *source, *current;
+  gboolean is_unread; /* options that are newer than what was read of the sources */
   RelayRefresher *refresher; /* NULL: not configured */
   RelayFileWatch *token_watch, *refresh_watch;
 
@@ -120,6 +121,12 @@ relay_token_get_renewal (RelayToken *token, double jitter)
   return MAX (token->expires_usec - before_usec, 1);
 }
 
+gboolean
+relay_token_is_due (RelayToken *token)
+{
+  return token->expires_usec != 0 && relay_token_get_renewal (token, 0) <= g_get_real_time ();
+}
+
 static gboolean
 token_is_good (RelayToken *token)
 {
@@ -194,6 +201,8 @@ deliver_current (RelayTokens *tokens)
     deliver_trouble (tokens, tokens->expired ? RELAY_CAUSE_NO_NEWER_TOKEN : RELAY_CAUSE_NO_OTHER_TOKEN, NULL);
 }
 
+static void consult (RelayTokens *tokens);
+
 static void
 on_refreshed (const char *access_token, guint64 life_usec, const RelayTrouble *trouble, gpointer user_data)
 {
@@ -205,7 +214,9 @@ on_refreshed (const char *access_token, guint64 life_usec, const RelayTrouble *t
   }
   if (tokens->request == REQUEST_NONE || tokens->begin_id != 0)
     return; /* nobody waits any more, or a request that has yet to begin and will find the token */
-  if (trouble != NULL)
+  if (tokens->is_unread)
+    consult (tokens);
+  else if (trouble != NULL)
     deliver (tokens, NULL, trouble);
   else
     deliver_current (tokens);
@@ -272,6 +283,7 @@ consult (RelayTokens *tokens)
   relay_autosecret char *secret = NULL;
   g_autoptr (GError) error = NULL;
 
+  tokens->is_unread = FALSE;
   if (!relay_credential_read_systemd (RELAY_CREDENTIAL_TOKEN, &secret, &error) || secret != NULL)
     take_source (tokens, secret, error);
   else if (tokens->options.token_command != NULL && needs_command (tokens))
@@ -293,7 +305,7 @@ on_begin (gpointer user_data)
   RelayTokens *tokens = user_data;
 
   tokens->begin_id = 0;
-  if (tokens->refresher == NULL || !relay_refresher_is_running (tokens->refresher))
+  if (!relay_tokens_is_refreshing (tokens))
     consult (tokens);
   return G_SOURCE_REMOVE;
 }
@@ -318,6 +330,37 @@ on_refresh_file_changed (gpointer user_data)
     tokens->changed (tokens->changed_data);
 }
 
+static gboolean
+is_same_source (const RelayTokenOptions *a, const RelayTokenOptions *b)
+{
+  return a->token_command == NULL && b->token_command == NULL && g_strcmp0 (a->token_file, b->token_file) == 0;
+}
+
+static gboolean
+is_same_refresh (const RelayTokenOptions *a, const RelayTokenOptions *b)
+{
+  return g_strcmp0 (a->refresh_url, b->refresh_url) == 0 && g_strcmp0 (a->ca_file, b->ca_file) == 0 &&
+         g_strcmp0 (a->client_id, b->client_id) == 0 &&
+         g_strcmp0 (a->refresh_token_file, b->refresh_token_file) == 0;
+}
+
+/* What hangs on the options. A refresher is kept if it is still there. */
+static void
+set_up (RelayTokens *tokens)
+{
+  const RelayTokenOptions *options = &tokens->options;
+
+  if (options->token_file != NULL && options->token_command == NULL)
+    tokens->token_watch = relay_file_watch_new (options->token_file, on_token_file_changed, tokens);
+  if (options->refresh_url == NULL)
+    return;
+  if (tokens->refresher == NULL)
+    tokens->refresher = relay_refresher_new (options->refresh_url, options->ca_file, options->client_id,
+                                             options->refresh_token_file, RELAY_TOKEN_REFRESH_TIMEOUT_USEC);
+  if (options->refresh_token_file != NULL)
+    tokens->refresh_watch = relay_file_watch_new (options->refresh_token_file, on_refresh_file_changed, tokens);
+}
+
 RelayTokens *
 relay_tokens_new (const RelayTokenOptions *options, RelayTokensChanged changed, gpointer user_data)
 {
@@ -326,16 +369,26 @@ relay_tokens_new (const RelayTokenOptions *options, RelayTokensChanged changed, 
   relay_token_options_copy (options, &tokens->options);
   tokens->changed = changed;
   tokens->changed_data = user_data;
-
-  if (options->token_file != NULL && options->token_command == NULL)
-    tokens->token_watch = relay_file_watch_new (options->token_file, on_token_file_changed, tokens);
-  if (options->refresh_url != NULL) {
-    tokens->refresher = relay_refresher_new (options->refresh_url, options->ca_file, options->client_id,
-                                             options->refresh_token_file, RELAY_TOKEN_REFRESH_TIMEOUT_USEC);
-    if (options->refresh_token_file != NULL)
-      tokens->refresh_watch = relay_file_watch_new (options->refresh_token_file, on_refresh_file_changed, tokens);
-  }
+  set_up (tokens);
   return tokens;
+}
+
+void
+relay_tokens_configure (RelayTokens *tokens, const RelayTokenOptions *options)
+{
+  clear_request (tokens);
+  g_clear_pointer (&tokens->token_watch, relay_file_watch_free);
+  g_clear_pointer (&tokens->refresh_watch, relay_file_watch_free);
+  if (!is_same_refresh (&tokens->options, options))
+    g_clear_pointer (&tokens->refresher, relay_refresher_free);
+  if (!is_same_source (&tokens->options, options)) {
+    replace_token (&tokens->source, NULL);
+    replace_token (&tokens->current, NULL);
+  }
+  relay_token_options_clear (&tokens->options);
+  relay_token_options_copy (options, &tokens->options);
+  tokens->is_unread = TRUE;
+  set_up (tokens);
 }
 
 void
@@ -384,6 +437,12 @@ gboolean
 relay_tokens_can_renew (RelayTokens *tokens)
 {
   return tokens->options.refresh_url != NULL || tokens->options.token_command != NULL;
+}
+
+gboolean
+relay_tokens_is_refreshing (RelayTokens *tokens)
+{
+  return tokens->refresher != NULL && relay_refresher_is_running (tokens->refresher);
 }
 
 void

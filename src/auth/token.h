@@ -43,6 +43,8 @@ gint64 relay_token_get_expires (RelayToken *token);
 /* CLOCK_REALTIME µs when to renew it: RENEW_BEFORE or a tenth of its life before its end, earlier by up to half of
  * that again for @jitter in [0, 1); 0 if its end is unknown. */
 gint64 relay_token_get_renewal (RelayToken *token, double jitter);
+/* Is it past that time, whatever the jitter? */
+gboolean relay_token_is_due (RelayToken *token);
 
 /* @token: NULL with @trouble set where there is none. Both borrowed for the call. */
 typedef void (*RelayTokenCallback) (RelayToken *token, const RelayTrouble *trouble, gpointer user_data);
@@ -50,6 +52,11 @@ typedef void (*RelayTokenCallback) (RelayToken *token, const RelayTrouble *troub
 typedef void (*RelayTokensChanged) (gpointer user_data);
 
 RelayTokens *relay_tokens_new (const RelayTokenOptions *options, RelayTokensChanged changed, gpointer user_data);
+/* Takes new options, and reads the sources again for whoever asks next; pending callbacks are not called any more. What
+ * has to do with refreshing stays if its options do: a refresh that is under way (a second one would use a token that
+ * may be void by now), and a refresh token that could not be stored. So does what was renewed since the TokenFile was
+ * read, if that is still the same. */
+void relay_tokens_configure (RelayTokens *tokens, const RelayTokenOptions *options);
 /* Pending callbacks are not called any more; a running command is ended. */
 void relay_tokens_free (RelayTokens *tokens);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayTokens, relay_tokens_free)
@@ -67,6 +74,8 @@ void relay_tokens_renew (RelayTokens *tokens, RelayToken *refused, gboolean expi
 
 /* Could relay_tokens_renew give another token without a person doing something: RefreshUrl or TokenCommand? */
 gboolean relay_tokens_can_renew (RelayTokens *tokens);
+/* Is a refresh under way? Who leaves now may lose the refresh token that the answer brings. */
+gboolean relay_tokens_is_refreshing (RelayTokens *tokens);
 void relay_tokens_cancel (RelayTokens *tokens);
 
 void relay_token_options_clear (RelayTokenOptions *options);

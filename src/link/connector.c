@@ -66,7 +66,8 @@ struct RelayConnector {
   gboolean renewed;
   guint n_renewals; /* in a row without a stable connection */
   gboolean recheck; /* the credentials changed while connecting */
-  gint64 renewal_usec; /* CLOCK_REALTIME when to renew `token`, 0 if its end is unknown */
+  gint64 renewal_usec; /* CLOCK_REALTIME when to renew `token`, 0 if its end is unknown, or not to be believed */
+  gboolean clock_doubted; /* a token that was renewed ahead of its end gave one that seems at its end as well */
   GSource *renewal_timer;
 
   GNetworkMonitor *monitor; /* NULL if the server is on this machine */
@@ -363,6 +364,14 @@ on_token_refused (RelayConversation *conversation, const RelayTrouble *trouble, 
   }
 }
 
+/* What must not be broken off: the goodbye, and a refresh, whose answer may hold the only good refresh token. */
+static void
+check_stopped (RelayConnector *connector)
+{
+  if (connector->conversation == NULL && !relay_tokens_is_refreshing (connector->tokens))
+    relay_turn_arm (connector->attempt_timer);
+}
+
 /* The old conversation is gone, and whoever waited for that goes on. */
 static void
 on_closed (RelayConversation *conversation, const RelayTrouble *trouble, gpointer user_data)
@@ -374,7 +383,7 @@ on_closed (RelayConversation *conversation, const RelayTrouble *trouble, gpointe
   connector->is_closing = FALSE;
 
   if (connector->stopping)
-    relay_turn_arm (connector->attempt_timer);
+    check_stopped (connector);
   else if (!was_asked)
     fail (connector, trouble);
   else if (connector->next_token != NULL)
@@ -388,6 +397,18 @@ static const RelayConversationEvents conversation_events = {
   .closed = on_closed,
 };
 
+/* Where our clock is ahead of the server's, each token comes with its end in the past. To renew that one ahead of its
+ * end too would be a loop, so the server's word is waited for. */
+static void
+set_renewal (RelayConnector *connector)
+{
+  connector->renewal_usec = relay_token_get_renewal (connector->token, g_random_double ());
+  if (connector->renewal_usec > g_get_real_time ())
+    connector->clock_doubted = FALSE;
+  else if (connector->clock_doubted)
+    connector->renewal_usec = 0;
+}
+
 /* Connects with next_token, as soon as there is nothing in the way. */
 static void
 open_next (RelayConnector *connector)
@@ -397,7 +418,7 @@ open_next (RelayConnector *connector)
   connector->step = STEP_LINK;
   g_clear_pointer (&connector->token, relay_token_unref);
   connector->token = g_steal_pointer (&connector->next_token);
-  connector->renewal_usec = relay_token_get_renewal (connector->token, g_random_double ());
+  set_renewal (connector);
   relay_status_set_token_expires (connector->status, (guint64) relay_token_get_expires (connector->token));
   connector->conversation = relay_conversation_new (&connector->options.link, connector->options.actions_per_sec,
                                                     connector->token, connector->subscriptions, connector->status,
@@ -426,6 +447,10 @@ take_token_while_up (RelayConnector *connector, RelayToken *token, const RelayTr
 {
   if (token != NULL && !relay_token_equal (token, connector->token)) {
     relay_info ("There is a new token: connecting anew with it");
+    if (request == REQUEST_RENEW && relay_token_is_due (token)) {
+      connector->clock_doubted = TRUE;
+      relay_warning ("The new token seems to be at its end, too; is the clock right? The server has the last word");
+    }
     close_conversation (connector, 1000, "reconnecting with a new token");
     connector->renewed = FALSE;
     use_token (connector, token);
@@ -446,6 +471,10 @@ on_token (RelayToken *token, const RelayTrouble *trouble, gpointer user_data)
   Request request = connector->request;
 
   connector->request = REQUEST_NONE;
+  if (connector->stopping) {
+    check_stopped (connector);
+    return;
+  }
   switch (connector->step) {
   case STEP_TOKEN:
     if (token != NULL)
@@ -641,8 +670,10 @@ relay_connector_stop (RelayConnector *connector, RelayConnectorStopped stopped, 
   unwatch_network (connector);
   turn_off (connector, RELAY_STATE_DISCONNECTED);
   close_conversation (connector, 1001, "going away");
-  if (connector->conversation == NULL)
-    relay_turn_arm (connector->attempt_timer);
+  relay_turn_arm_in (connector->attempt_timer, RELAY_CONNECTOR_STOP_USEC);
+  if (relay_tokens_is_refreshing (connector->tokens) && connector->request == REQUEST_NONE)
+    request_token (connector);
+  check_stopped (connector);
 }
 
 void
@@ -675,17 +706,16 @@ relay_connector_configure (RelayConnector *connector, const RelayConnectorOption
   RelayConnectorOptions old = connector->options;
   gboolean another_server;
 
+  if (connector->stopping)
+    return;
   relay_connector_options_copy (options, &connector->options);
   another_server = g_strcmp0 (old.link.url, options->link.url) != 0 || g_strcmp0 (old.link.ca_file, options->link.ca_file) != 0;
-  relay_tokens_free (connector->tokens);
-  connector->tokens = relay_tokens_new (&connector->options.tokens, on_tokens_changed, connector);
+  relay_tokens_configure (connector->tokens, &connector->options.tokens);
   connector->request = REQUEST_NONE;
   relay_connector_options_clear (&old);
   take_url (connector);
   forget_refusals (connector);
   relay_subscriptions_ask_again (connector->subscriptions);
-  if (connector->stopping)
-    return;
   if (connector->is_loopback)
     unwatch_network (connector);
   else

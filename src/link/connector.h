@@ -28,6 +28,9 @@ typedef struct {
 /* When the network is back, the attempt is made within this: not by everyone at once. */
 #define RELAY_CONNECTOR_HASTE_USEC (G_USEC_PER_SEC / 2)
 
+/* At the end, for a refresh that is under way, whose answer must not be lost. */
+#define RELAY_CONNECTOR_STOP_USEC (5 * G_USEC_PER_SEC)
+
 /* An event to relay; valid during the call. */
 typedef void (*RelayConnectorEvent) (RelayEvent *event, gpointer user_data);
 /* relay_connector_stop is done. */
@@ -41,7 +44,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayConnector, relay_connector_free)
 
 /* Connects for the first time. */
 void relay_connector_start (RelayConnector *connector);
-/* Closes with 1001 and calls @stopped, within RELAY_LINK_CLOSE_TIMEOUT_USEC; nothing is attempted any more. */
+/* Closes with 1001, sees a refresh of the token through, and calls @stopped, within RELAY_CONNECTOR_STOP_USEC; nothing
+ * is attempted any more. */
 void relay_connector_stop (RelayConnector *connector, RelayConnectorStopped stopped, gpointer user_data);
 
 /* The method Connect: now, whatever was waited for; no effect while connected or connecting. */

@@ -27,6 +27,7 @@ typedef struct {
   guint n_refreshes;
   guint refresh_status; /* of its answers; 200 at first */
   guint64 life_sec; /* of the tokens it hands out; 0: not said */
+  gboolean is_late; /* they are JWTs, whose end was an hour ago */
   char *granted;    /* the token it hands out; NULL: "renewed-N", which the service takes from then on */
 } Bed;
 

@@ -7,6 +7,12 @@
 #include "common/log.h"
 #include "tests/unit/link/connector-bed.h"
 
+static void
+on_stopped (gpointer user_data)
+{
+  ((Bed *) user_data)->stopped = TRUE;
+}
+
 /* What the connector does when its token is missing, refused, at its end, or another one. */
 
 static void
@@ -236,6 +242,93 @@ test_renewed_ahead (void)
   g_assert_cmpuint (bed.status->attempts, ==, 0);
 }
 
+/* By our clock each token has ended before it came: that is told once, and the server's clock counts. */
+static void
+test_wrong_clock (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  g_unlink (bed.token_file);
+  bed.is_late = TRUE;
+  bed_start (&bed);
+  wait_for_connections (&bed, 2);
+  g_assert_cmpuint (bed.n_refreshes, ==, 2);
+  ws_run_for (2 * RELAY_CONNECTOR_RENEWAL_MIN_USEC);
+  g_assert_cmpuint (bed.n_refreshes, ==, 2);
+  g_assert_cmpuint (bed.status->connections, ==, 2);
+
+  /* The server has the last word, as ever, and the next token is right. */
+  bed.is_late = FALSE;
+  ws_peer_send_text (ws_server_last (bed.server), SERVICE_TOKEN_EXPIRED);
+  wait_for_connections (&bed, 3);
+  g_assert_cmpuint (bed.n_refreshes, ==, 3);
+}
+
+/* A request that the endpoint has, and keeps. */
+static void
+hold_refresh (WsPeer *peer, gpointer user_data)
+{
+  *(WsPeer **) user_data = peer;
+}
+
+static void
+start_held_refresh (Bed *bed, WsPeer **ret_peer)
+{
+  bed_init (bed);
+  bed_add_endpoint (bed);
+  bed_set_token (bed, "old");
+  bed->endpoint->request = hold_refresh;
+  bed->endpoint->user_data = ret_peer;
+  bed_start (bed);
+  ws_wait_for (*ret_peer != NULL);
+}
+
+static void
+answer_refresh (WsPeer *peer, const char *reply)
+{
+  g_autofree char *answer = g_strdup_printf ("HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen (reply), reply);
+
+  ws_peer_send (peer, answer, strlen (answer));
+  ws_peer_end (peer);
+}
+
+/* Reload while the token is renewed: a second request would show a refresh token that is void by now. */
+static void
+test_configure_refreshing (void)
+{
+  g_auto (Bed) bed = { 0 };
+  WsPeer *asked = NULL;
+
+  start_held_refresh (&bed, &asked);
+  relay_connector_configure (bed.connector, &bed.options);
+  ws_run_for (100 * MSEC);
+  g_assert_cmpuint (bed.endpoint->peers->len, ==, 1);
+  answer_refresh (asked, "{\"access_token\":\"good\",\"refresh_token\":\"next\"}");
+  wait_for_connections (&bed, 1);
+  g_assert_cmpuint (bed.endpoint->peers->len, ==, 1);
+}
+
+/* The end in the midst of it: the refresh token that the answer brings is the only good one. */
+static void
+test_stop_refreshing (void)
+{
+  g_auto (Bed) bed = { 0 };
+  g_autofree char *stored = NULL;
+  WsPeer *asked = NULL;
+
+  start_held_refresh (&bed, &asked);
+  relay_connector_stop (bed.connector, on_stopped, &bed);
+  ws_run_for (100 * MSEC);
+  g_assert_false (bed.stopped);
+  answer_refresh (asked, "{\"access_token\":\"good\",\"refresh_token\":\"next\"}");
+  ws_wait_for (bed.stopped);
+  g_assert_true (g_file_get_contents (bed.refresh_file, &stored, NULL, NULL));
+  g_assert_cmpstr (stored, ==, "next\n");
+  g_assert_cmpuint (bed.server->peers->len, ==, 1);
+}
+
 /* That fails: the connection at hand stays. */
 static void
 test_renewal_fails (void)
@@ -326,6 +419,9 @@ main (int argc, char **argv)
   g_test_add_func ("/connector-tokens/expired-for-good", test_expired_for_good);
   g_test_add_func ("/connector-tokens/expired-again", test_expired_again);
   g_test_add_func ("/connector-tokens/renewed-ahead", test_renewed_ahead);
+  g_test_add_func ("/connector-tokens/wrong-clock", test_wrong_clock);
+  g_test_add_func ("/connector-tokens/configure-refreshing", test_configure_refreshing);
+  g_test_add_func ("/connector-tokens/stop-refreshing", test_stop_refreshing);
   g_test_add_func ("/connector-tokens/renewal-fails", test_renewal_fails);
   g_test_add_func ("/connector-tokens/token-changed", test_token_changed);
   g_test_add_func ("/connector-tokens/token-changed-waiting", test_token_changed_waiting);
