@@ -19,9 +19,10 @@ typedef struct {
 } Answer;
 
 typedef struct {
-  sd_bus_message *message;
+  sd_bus_message *message; /* its head */
   char **channels;
-  char **begun;
+  guint n_channels;
+  GHashTable *begun; /* set of names; NULL: none */
   guint32 cookie;
   GHashTable *answers; /* name → Answer; NULL: the answer has no arguments */
   gint64 deadline_usec;
@@ -35,6 +36,7 @@ struct RelayCalls {
   RelayCallsCommit commit;
   gpointer user_data;
   GQueue waiting, done;
+  guint n_names; /* of the channels of all calls in both */
   GHashTable *by_channel; /* name → GPtrArray of Call, borrowed */
   GHashTable *by_sender;  /* unique name → how many wait */
   GSource *turn, *timer;
@@ -53,7 +55,7 @@ call_free (Call *call)
 {
   sd_bus_message_unref (call->message);
   g_strfreev (call->channels);
-  g_strfreev (call->begun);
+  g_clear_pointer (&call->begun, g_hash_table_unref);
   g_clear_pointer (&call->answers, g_hash_table_unref);
   g_free (call);
 }
@@ -122,7 +124,7 @@ relay_calls_channel_answered (RelayCalls *calls, const RelayChannel *channel)
     Call *call = waiters->pdata[i];
 
     write_down (call, channel);
-    if (g_hash_table_size (call->answers) == g_strv_length (call->channels))
+    if (g_hash_table_size (call->answers) == call->n_channels)
       finish (calls, call);
   }
 }
@@ -185,7 +187,7 @@ take_back_refused (RelayCalls *calls, Call *call)
       continue;
     if (call->cookie != 0)
       relay_holds_drop_channel (calls->holds, call->cookie, *channel);
-    else if (call->begun != NULL && g_strv_contains ((const char *const *) call->begun, *channel))
+    else if (call->begun != NULL && g_hash_table_contains (call->begun, *channel))
       calls->undo (*channel, calls->user_data);
   }
   if (call->cookie != 0 && find_failure (call) != NULL)
@@ -247,6 +249,7 @@ on_turn (gpointer user_data)
 
   while ((call = g_queue_pop_head (&calls->done)) != NULL) {
     count_sender (calls, sd_bus_message_get_sender (call->message), -1);
+    calls->n_names -= call->n_channels;
     take_back_refused (calls, call);
     g_queue_push_tail (&settled, call);
   }
@@ -293,8 +296,23 @@ relay_calls_free (RelayCalls *calls)
   g_free (calls);
 }
 
+sd_bus_message *
+relay_calls_copy_head (sd_bus_message *message)
+{
+  g_autoptr (sd_bus_message) head = NULL;
+  guint64 cookie;
+
+  if (sd_bus_message_new_method_call (sd_bus_message_get_bus (message), &head, NULL, sd_bus_message_get_path (message),
+                                      sd_bus_message_get_interface (message), sd_bus_message_get_member (message)) < 0 ||
+      sd_bus_message_set_sender (head, sd_bus_message_get_sender (message)) < 0 ||
+      sd_bus_message_set_expect_reply (head, sd_bus_message_get_expect_reply (message)) < 0 ||
+      sd_bus_message_get_cookie (message, &cookie) < 0 || sd_bus_message_seal (head, cookie, 0) < 0)
+    return sd_bus_message_ref (message);
+  return g_steal_pointer (&head);
+}
+
 gboolean
-relay_calls_check_room (RelayCalls *calls, const char *sender, GError **error)
+relay_calls_check_room (RelayCalls *calls, const char *sender, guint n_channels, GError **error)
 {
   guint of_sender = GPOINTER_TO_UINT (g_hash_table_lookup (calls->by_sender, sender));
 
@@ -303,6 +321,13 @@ relay_calls_check_room (RelayCalls *calls, const char *sender, GError **error)
                  "Too many calls wait for the server's answer (%u of %s, at most %u; %u in all, at most %u); "
                  "wait for some of them to be answered", of_sender, sender, (guint) RELAY_CALLS_MAX_PER_CLIENT,
                  calls->waiting.length + calls->done.length, (guint) RELAY_CALLS_MAX);
+    return FALSE;
+  }
+  /* One that is alone may have as many as the configuration allows. */
+  if (calls->n_names > 0 && calls->n_names + n_channels > RELAY_CALLS_MAX_NAMES) {
+    g_set_error (error, RELAY_ERROR, RELAY_ERROR_LIMITS_EXCEEDED,
+                 "Calls with %u channels wait for the server's answer, %u more would be too many (at most %u); "
+                 "wait for some of them to be answered", calls->n_names, n_channels, (guint) RELAY_CALLS_MAX_NAMES);
     return FALSE;
   }
   return TRUE;
@@ -314,9 +339,14 @@ relay_calls_add (RelayCalls *calls, sd_bus_message *message, const char *const *
 {
   Call *call = g_new0 (Call, 1);
 
-  call->message = sd_bus_message_ref (message);
+  call->message = relay_calls_copy_head (message);
   call->channels = g_strdupv ((char **) channels);
-  call->begun = g_strdupv ((char **) begun);
+  call->n_channels = g_strv_length (call->channels);
+  calls->n_names += call->n_channels;
+  if (begun != NULL)
+    call->begun = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  for (; begun != NULL && *begun != NULL; begun++)
+    g_hash_table_add (call->begun, g_strdup (*begun));
   call->cookie = cookie;
   call->answers = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) answer_free);
   call->deadline_usec = g_get_monotonic_time () + RELAY_CALLS_ANSWER_USEC;
@@ -338,7 +368,7 @@ relay_calls_add (RelayCalls *calls, sd_bus_message *message, const char *const *
     }
     g_ptr_array_add (waiters, call);
   }
-  if (!wait || g_hash_table_size (call->answers) == g_strv_length (call->channels))
+  if (!wait || g_hash_table_size (call->answers) == call->n_channels)
     finish (calls, call);
   set_timer (calls);
 }
@@ -348,7 +378,7 @@ relay_calls_add_done (RelayCalls *calls, sd_bus_message *message)
 {
   Call *call = g_new0 (Call, 1);
 
-  call->message = sd_bus_message_ref (message);
+  call->message = relay_calls_copy_head (message);
   call->channels = g_new0 (char *, 1);
   count_sender (calls, sd_bus_message_get_sender (message), +1);
   g_queue_push_tail (&calls->done, call);

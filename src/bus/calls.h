@@ -16,6 +16,7 @@ typedef struct RelayCalls RelayCalls;
 #define RELAY_CALLS_ANSWER_USEC (10 * G_USEC_PER_SEC) /* from the call to its answer, at most */
 #define RELAY_CALLS_MAX 4096                          /* calls that wait at one time, of all callers */
 #define RELAY_CALLS_MAX_PER_CLIENT 1024
+#define RELAY_CALLS_MAX_NAMES 65536 /* of the channels of all that wait */
 
 /* What was refused is not kept: ends the durable subscription that a call had begun. */
 typedef void (*RelayCallsUndo) (const char *channel, gpointer user_data);
@@ -30,10 +31,13 @@ RelayCalls *relay_calls_new (RelaySubscriptions *subscriptions, RelayHolds *hold
 void relay_calls_free (RelayCalls *calls);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayCalls, relay_calls_free)
 
-/* May @sender have one more call waiting? Error: RELAY_ERROR_LIMITS_EXCEEDED. */
-gboolean relay_calls_check_room (RelayCalls *calls, const char *sender, GError **error);
+/* May @sender have one more call waiting, with so many channels? Error: RELAY_ERROR_LIMITS_EXCEEDED. */
+gboolean relay_calls_check_room (RelayCalls *calls, const char *sender, guint n_channels, GError **error);
 
-/* Takes charge of @message. @channels: valid names, no doubles. @begun: those whose durable subscription is this call's doing;
+/* What is needed of @message to answer it: a caller may have put many MiB into its arguments. Caller unrefs. */
+sd_bus_message *relay_calls_copy_head (sd_bus_message *message);
+
+/* Will answer @message. @channels: valid names, no doubles. @begun: those whose durable subscription is this call's doing;
  * NULL for Hold. @cookie: of the hold; 0 for Subscribe. @wait: FALSE: no answer is to be expected, do without. */
 void relay_calls_add (RelayCalls *calls, sd_bus_message *message, const char *const *channels, const char *const *begun,
                       guint32 cookie, gboolean wait);

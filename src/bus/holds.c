@@ -29,7 +29,11 @@ struct RelayHolds {
   GHashTable *by_channel; /* name → GPtrArray of RelayHold, borrowed */
   GHashTable *clients;    /* name → Client, owned */
   guint32 last_cookie;
+  gsize bytes; /* of all holds, as get_bytes reckons */
 };
+
+/* Less than what a hold takes without its strings, here and in messages, for each of its channels. */
+#define ENTRY_BYTES 64
 
 static void
 hold_free (RelayHold *hold)
@@ -65,6 +69,14 @@ relay_holds_new (sd_bus *bus, RelaySubscriptions *subscriptions, RelayHoldsChang
   return holds;
 }
 
+/* What @hold costs for @channel; NULL: without any. On each of its channels' objects its strings are shown anew. */
+static gsize
+get_bytes (const RelayHold *hold, const char *channel)
+{
+  return ENTRY_BYTES + strlen (hold->owner) + strlen (hold->app_id) + strlen (hold->reason) +
+         (channel != NULL ? strlen (channel) : 0);
+}
+
 static void
 add_channel (RelayHolds *holds, RelayHold *hold, const char *channel)
 {
@@ -76,6 +88,7 @@ add_channel (RelayHolds *holds, RelayHold *hold, const char *channel)
   }
   g_ptr_array_add (holders, hold);
   g_hash_table_add (hold->channels, g_strdup (channel));
+  holds->bytes += get_bytes (hold, channel);
   relay_subscriptions_hold (holds->subscriptions, channel);
   holds->changed (channel, holds->user_data);
 }
@@ -91,6 +104,7 @@ remove_channel (RelayHolds *holds, RelayHold *hold, const char *channel)
   if (holders->len == 0)
     g_hash_table_remove (holds->by_channel, name);
   g_hash_table_remove (hold->channels, name);
+  holds->bytes -= get_bytes (hold, name);
   relay_subscriptions_release (holds->subscriptions, name);
   holds->changed (name, holds->user_data);
 }
@@ -107,6 +121,7 @@ end_hold (RelayHolds *holds, guint32 cookie)
     remove_channel (holds, hold, channel);
     g_hash_table_iter_init (&iter, hold->channels);
   }
+  holds->bytes -= get_bytes (hold, NULL);
   g_hash_table_remove (holds->by_cookie, GUINT_TO_POINTER (cookie));
 }
 
@@ -186,12 +201,28 @@ next_cookie (RelayHolds *holds)
   return holds->last_cookie;
 }
 
+static gboolean
+check_bytes (RelayHolds *holds, const RelayHold *hold, const char *const *channels, GError **error)
+{
+  gsize bytes = holds->bytes + get_bytes (hold, NULL);
+
+  for (; *channels != NULL; channels++)
+    bytes += get_bytes (hold, *channels);
+  if (bytes <= RELAY_HOLDS_MAX_BYTES)
+    return TRUE;
+  g_set_error (error, RELAY_ERROR, RELAY_ERROR_LIMITS_EXCEEDED,
+               "The holds of all callers would take more than %d MiB; hold fewer channels, or for shorter reasons",
+               RELAY_HOLDS_MAX_BYTES / (1024 * 1024));
+  return FALSE;
+}
+
 const RelayHold *
 relay_holds_add (RelayHolds *holds, sd_bus_message *message, const char *app_id, const char *reason,
                  const char *const *channels, guint max_per_client, GError **error)
 {
   const char *owner = sd_bus_message_get_sender (message);
   Client *client = g_hash_table_lookup (holds->clients, owner);
+  const RelayHold asked = { .owner = (char *) owner, .app_id = (char *) app_id, .reason = (char *) reason };
   RelayHold *hold;
 
   if (client != NULL && g_hash_table_size (client->cookies) >= max_per_client) {
@@ -200,7 +231,7 @@ relay_holds_add (RelayHolds *holds, sd_bus_message *message, const char *app_id,
                  "release one first", owner, max_per_client);
     return NULL;
   }
-  client = get_client (holds, message, error);
+  client = check_bytes (holds, &asked, channels, error) ? get_client (holds, message, error) : NULL;
   if (client == NULL)
     return NULL;
 

@@ -19,6 +19,10 @@ typedef struct {
   GHashTable *channels; /* set of names */
 } RelayHold;
 
+/* Of all callers: the strings of each hold count once for every channel that it is on, as they do in the answer of
+ * GetManagedObjects, which is lost (and the connection to the bus with it) should it ever be larger than D-Bus allows. */
+#define RELAY_HOLDS_MAX_BYTES (16 * 1024 * 1024)
+
 /* Called when the holders of @channel change. */
 typedef void (*RelayHoldsChanged) (const char *channel, gpointer user_data);
 
@@ -29,7 +33,7 @@ void relay_holds_free (RelayHolds *holds);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayHolds, relay_holds_free)
 
 /* A new hold of @message's sender on @channels (valid names, no doubles). Ends when the sender leaves the bus.
- * @max_per_client: RELAY_ERROR_LIMITS_EXCEEDED beyond it. Returned hold: borrowed, until it ends. */
+ * @max_per_client: RELAY_ERROR_LIMITS_EXCEEDED beyond it, and beyond RELAY_HOLDS_MAX_BYTES. Returned hold: borrowed, until it ends. */
 const RelayHold *relay_holds_add (RelayHolds *holds, sd_bus_message *message, const char *app_id, const char *reason,
                                   const char *const *channels, guint max_per_client, GError **error);
 

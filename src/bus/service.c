@@ -19,8 +19,8 @@
  * The root object. Methods are checked here, completely and before anything is changed, and then handed to whom they
  * concern: holds, calls, or the connection's side through RelayServiceActions.
  *
- * Towards the bus two things are gathered and told at the end of a turn: which properties changed (of the root and, in
- * channel-objects.c, of the channels), and nothing else. Events are sent the moment they come; what the bus
+ * Towards the bus two things are gathered and told at the end of a turn, or of the first one in which the bus has taken
+ * all it was sent before: which properties changed (of the root and, in channel-objects.c, of the channels). Events are sent the moment they come; what the bus
  * cannot take stays in sd-bus's own queue, and from the first message there on the WebSocket is not read (`congested`), so
  * that the queue holds what one turn brought and no more. Should sd-bus refuse even that, the message waits in `unsent`.
  */
@@ -38,6 +38,7 @@ struct RelayService {
   sd_bus_slot *root_slot, *events_slot;
 
   GSource *turn;
+  gboolean turn_waits;       /* for the bus to take what it was told before */
   RelayStatusFields changed; /* not yet told */
   GQueue unsent;             /* sd_bus_message: what sd-bus would not queue */
   gboolean congested;
@@ -55,51 +56,47 @@ reply_error (sd_bus_message *message, const GError *error)
 
 /* ---- arguments ---- */
 
-/* The names of an `as`, checked, each once. NULL with @error set if one is no channel's name, or there are too many. */
+/* The names of an `as`, checked, each once. NULL with @error set if one is no channel's name, or there are too many: found
+ * out while reading, so that an array of millions is not taken in first. */
 static char **
-check_channels (RelayService *service, char **names, GError **error)
+read_channels (RelayService *service, sd_bus_message *message, GError **error)
 {
   g_autoptr (GHashTable) seen = g_hash_table_new (g_str_hash, g_str_equal);
   g_autoptr (GPtrArray) channels = g_ptr_array_new_with_free_func (g_free);
+  guint n_names = 0;
+  const char *name;
+  int r = sd_bus_message_enter_container (message, 'a', "s");
 
-  for (; names != NULL && *names != NULL; names++) {
-    if (!relay_channel_name_check (*names, error))
+  while (r >= 0 && (r = sd_bus_message_read_basic (message, 's', &name)) > 0) {
+    if (!relay_channel_name_check (name, error))
       return NULL;
-    if (!g_hash_table_add (seen, *names))
-      continue;
-    if (channels->len == service->options.max_channels) {
+    if (n_names++ == service->options.max_channels) {
       g_set_error (error, RELAY_ERROR, RELAY_ERROR_LIMITS_EXCEEDED,
                    "More than %u channels in one call (MaxChannels in relay.conf)", service->options.max_channels);
       return NULL;
     }
-    g_ptr_array_add (channels, g_strdup (*names));
+    if (g_hash_table_add (seen, (char *) name))
+      g_ptr_array_add (channels, g_strdup (name));
   }
-  g_ptr_array_add (channels, NULL);
-  return (char **) g_ptr_array_steal (channels, NULL);
-}
-
-static char **
-read_channels (RelayService *service, sd_bus_message *message, GError **error)
-{
-  g_auto (GStrv) names = NULL;
-  int r = sd_bus_message_read_strv (message, &names);
-
+  if (r >= 0)
+    r = sd_bus_message_exit_container (message);
   if (r < 0) {
     g_set_error (error, RELAY_ERROR, RELAY_ERROR_INVALID_ARGS, "The channels cannot be read: %s", strerror (-r));
     return NULL;
   }
-  return check_channels (service, names, error);
+  g_ptr_array_add (channels, NULL);
+  return (char **) g_ptr_array_steal (channels, NULL);
 }
 
 /* Room for those that nobody wants yet, and for one more waiting call. */
 static gboolean
 check_room (RelayService *service, sd_bus_message *message, char **channels, GError **error)
 {
-  guint n_new = 0;
+  guint n_channels = 0, n_new = 0;
 
-  for (; *channels != NULL; channels++)
-    n_new += relay_subscriptions_lookup (service->subscriptions, *channels) == NULL;
-  return relay_calls_check_room (service->calls, sd_bus_message_get_sender (message), error) &&
+  for (; channels[n_channels] != NULL; n_channels++)
+    n_new += relay_subscriptions_lookup (service->subscriptions, channels[n_channels]) == NULL;
+  return relay_calls_check_room (service->calls, sd_bus_message_get_sender (message), n_channels, error) &&
          relay_subscriptions_check_room (service->subscriptions, n_new, error);
 }
 
@@ -134,7 +131,7 @@ read_hold_option (sd_bus_message *message, HoldOptions *options, GError **error)
   app_id = g_str_equal (key, RELAY_HOLD_OPTION_APP_ID);
   reason = g_str_equal (key, RELAY_HOLD_OPTION_REASON);
   if (!app_id && !reason)
-    return sd_bus_message_skip (message, "v") < 0 ? -1 : 0;
+    return MIN (sd_bus_message_skip (message, "v"), 0);
 
   r = sd_bus_message_peek_type (message, &type, &contents);
   if (r < 0)
@@ -343,7 +340,7 @@ method_ping (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   RelayService *service = user_data;
 
-  service->actions->ping (on_pong, sd_bus_message_ref (message), service->user_data);
+  service->actions->ping (on_pong, relay_calls_copy_head (message), service->user_data);
   return 1;
 }
 
@@ -561,8 +558,11 @@ void
 relay_service_bus_turned (RelayService *service)
 {
   send_unsent (service);
-  if (is_queue_empty (service))
-    set_congested (service, FALSE);
+  if (!is_queue_empty (service))
+    return;
+  set_congested (service, FALSE);
+  if (service->turn_waits)
+    relay_turn_arm (service->turn);
 }
 
 gboolean
@@ -578,6 +578,12 @@ on_turn (gpointer user_data)
 {
   RelayService *service = user_data;
 
+  /* A caller can change thousands of objects with each call. What changes meanwhile is told with it. */
+  service->turn_waits = !is_queue_empty (service);
+  if (service->turn_waits) {
+    set_congested (service, TRUE);
+    return;
+  }
   relay_channel_objects_flush (service->objects);
   tell_properties (service);
   if (!is_queue_empty (service))

@@ -170,20 +170,27 @@ on_reply (sd_bus_message *m, void *user_data, sd_bus_error *error)
   return 0;
 }
 
+sd_bus_slot *
+bus_fixture_send (sd_bus *bus, sd_bus_message *call, sd_bus_message **ret_reply)
+{
+  sd_bus_slot *slot = NULL;
+
+  *ret_reply = NULL;
+  g_assert_cmpint (sd_bus_call_async (bus, &slot, call, on_reply, ret_reply, UINT64_MAX), >=, 0);
+  return slot;
+}
+
 static sd_bus_slot *
 send_call (BusFixture *f, sd_bus *bus, sd_bus_message **ret_reply, const char *path, const char *interface, const char *member,
            const char *types, va_list args)
 {
   g_autoptr (sd_bus_message) m = NULL;
-  sd_bus_slot *slot = NULL;
   const char *server = NULL;
 
   g_assert_cmpint (sd_bus_get_unique_name (f->server, &server), >=, 0);
   g_assert_cmpint (sd_bus_message_new_method_call (bus, &m, server, path, interface, member), >=, 0);
   g_assert_cmpint (sd_bus_message_appendv (m, types, args), >=, 0);
-  *ret_reply = NULL;
-  g_assert_cmpint (sd_bus_call_async (bus, &slot, m, on_reply, ret_reply, UINT64_MAX), >=, 0);
-  return slot;
+  return bus_fixture_send (bus, m, ret_reply);
 }
 
 sd_bus_slot *

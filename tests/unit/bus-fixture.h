@@ -52,5 +52,8 @@ sd_bus_message *bus_fixture_call (BusFixture *f, sd_bus *bus, const char *path, 
 sd_bus_slot *bus_fixture_call_async (BusFixture *f, sd_bus *bus, sd_bus_message **ret_reply, const char *path,
                                      const char *interface, const char *member, const char *types, ...);
 
+/* The same with a message of the caller's making. */
+sd_bus_slot *bus_fixture_send (sd_bus *bus, sd_bus_message *call, sd_bus_message **ret_reply);
+
 /* The name of the error that a call came to, or NULL. */
 const char *bus_fixture_error (sd_bus_message *reply);

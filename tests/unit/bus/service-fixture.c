@@ -204,3 +204,23 @@ service_fixture_start_hold (ServiceFixture *f, sd_bus *bus, sd_bus_message **ret
   return bus_fixture_call_async (&f->bus, bus, ret_reply, RELAY_OBJECT_PATH, RELAY_INTERFACE, "Hold", "asa{sv}", 1, channel, 2,
                                  "app-id", "s", "org.example.App", "reason", "s", "to see");
 }
+
+sd_bus_slot *
+service_fixture_start_many (ServiceFixture *f, sd_bus_message **ret_reply, guint n_channels, const char *reason)
+{
+  g_autoptr (sd_bus_message) call = NULL;
+  g_auto (GStrv) names = g_new0 (char *, n_channels + 1);
+  const char *server = NULL;
+
+  relay_service_configure (f->service, &(RelayServiceOptions){ n_channels, 100 });
+  relay_subscriptions_set_max_channels (f->subscriptions, n_channels);
+  for (guint i = 0; i < n_channels; i++)
+    names[i] = g_strdup_printf ("prp:%u", i);
+  g_assert_cmpint (sd_bus_get_unique_name (f->bus.server, &server), >=, 0);
+  g_assert_cmpint (sd_bus_message_new_method_call (f->bus.client, &call, server, RELAY_OBJECT_PATH, RELAY_INTERFACE,
+                                                   reason != NULL ? "Hold" : "Subscribe"), >=, 0);
+  g_assert_cmpint (sd_bus_message_append_strv (call, names), >=, 0);
+  if (reason != NULL)
+    g_assert_cmpint (sd_bus_message_append (call, "a{sv}", 1, "reason", "s", reason), >=, 0);
+  return bus_fixture_send (f->bus.client, call, ret_reply);
+}

@@ -47,5 +47,9 @@ void service_fixture_assert_states (sd_bus_message *reply, const char *expected)
 /* As call_as, without waiting. The slot is the caller's. */
 sd_bus_slot *service_fixture_start_as (ServiceFixture *f, sd_bus_message **ret_reply, const char *member, const char *a, const char *b);
 
+/* Subscribe or, with a @reason, Hold, of prp:0, prp:1, … As many as that are
+ * allowed from then on. */
+sd_bus_slot *service_fixture_start_many (ServiceFixture *f, sd_bus_message **ret_reply, guint n_channels, const char *reason);
+
 /* A Hold with app-id org.example.App and a reason. */
 sd_bus_slot *service_fixture_start_hold (ServiceFixture *f, sd_bus *bus, sd_bus_message **ret_reply, const char *channel);

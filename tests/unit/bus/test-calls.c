@@ -114,6 +114,29 @@ test_many_calls (ServiceFixture *f, gconstpointer data)
   g_assert_cmpuint (answered, ==, RELAY_CALLS_MAX_PER_CLIENT);
 }
 
+/* Few calls with many channels each. */
+static void
+test_many_names (ServiceFixture *f, gconstpointer data)
+{
+  enum { CHANNELS = 8000, MOST = RELAY_CALLS_MAX_NAMES / CHANNELS };
+  sd_bus_message *replies[MOST + 1];
+  sd_bus_slot *slots[MOST + 1];
+
+  relay_subscriptions_connected (f->subscriptions);
+  for (guint i = 0; i <= MOST; i++)
+    slots[i] = service_fixture_start_many (f, &replies[i], CHANNELS, NULL);
+  bus_fixture_wait (replies[MOST] != NULL);
+  g_assert_cmpstr (bus_fixture_error (replies[MOST]), ==, "org.freedesktop.DBus.Error.LimitsExceeded");
+  f->trying = FALSE;
+  relay_status_set_state (f->status, RELAY_STATE_OFFLINE);
+  for (guint i = 0; i <= MOST; i++) {
+    bus_fixture_wait (replies[i] != NULL);
+    g_assert_true (i == MOST || bus_fixture_error (replies[i]) == NULL);
+    sd_bus_message_unref (replies[i]);
+    sd_bus_slot_unref (slots[i]);
+  }
+}
+
 #define ADD(name, function)                                                                                  \
   g_test_add ("/calls/" name, ServiceFixture, NULL, service_fixture_set_up, function, service_fixture_tear_down)
 
@@ -125,5 +148,6 @@ main (int argc, char **argv)
   ADD ("refused", test_refused);
   ADD ("pending", test_pending);
   ADD ("many-calls", test_many_calls);
+  ADD ("many-names", test_many_names);
   return g_test_run ();
 }

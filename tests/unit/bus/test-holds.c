@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "service-fixture.h"
 
+#include "bus/holds.h"
 #include "common/names.h"
 
 #define PROPERTIES "org.freedesktop.DBus.Properties"
@@ -86,6 +87,40 @@ test_limits (ServiceFixture *f, gconstpointer data)
   g_assert_cmpuint (g_hash_table_size (f->stored), ==, 0);
 }
 
+/* Few holds on many channels: what the answer of GetManagedObjects has to carry is bounded. What ends makes room. */
+static void
+test_bytes (ServiceFixture *f, gconstpointer data)
+{
+  enum { CHANNELS = 2000, MOST = RELAY_HOLDS_MAX_BYTES / (CHANNELS * RELAY_SERVICE_REASON_MAX_BYTES) };
+  g_autofree char *reason = g_strnfill (RELAY_SERVICE_REASON_MAX_BYTES, 'r');
+  g_autoptr (sd_bus_message) refused = NULL, released = NULL, again = NULL;
+  g_autoptr (sd_bus_slot) slot = NULL, again_slot = NULL;
+  guint32 cookie = 0;
+  guint n_held = 0;
+
+  f->trying = FALSE;
+  while (refused == NULL) {
+    g_autoptr (sd_bus_message) reply = NULL;
+    G_GNUC_UNUSED g_autoptr (sd_bus_slot) hold = service_fixture_start_many (f, &reply, CHANNELS, reason);
+
+    bus_fixture_wait (reply != NULL);
+    if (bus_fixture_error (reply) != NULL)
+      refused = g_steal_pointer (&reply);
+    else {
+      g_assert_cmpint (sd_bus_message_read (reply, "u", &cookie), >, 0);
+      g_assert_cmpuint (++n_held, <=, MOST);
+    }
+  }
+  g_assert_cmpstr (bus_fixture_error (refused), ==, "org.freedesktop.DBus.Error.LimitsExceeded");
+  g_assert_cmpuint (n_held, >, MOST / 2);
+
+  released = bus_fixture_call (&f->bus, f->bus.client, RELAY_OBJECT_PATH, RELAY_INTERFACE, "Release", "u", cookie);
+  g_assert_null (bus_fixture_error (released));
+  again_slot = service_fixture_start_many (f, &again, CHANNELS, reason);
+  bus_fixture_wait (again != NULL);
+  g_assert_null (bus_fixture_error (again));
+}
+
 #define ADD(name, function)                                                                                  \
   g_test_add ("/holds/" name, ServiceFixture, NULL, service_fixture_set_up, function, service_fixture_tear_down)
 
@@ -95,5 +130,6 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   ADD ("life", test_holds);
   ADD ("limits", test_limits);
+  ADD ("bytes", test_bytes);
   return g_test_run ();
 }
