@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "link/connector.h"
 
+#include <string.h>
+
 #include <glib/gi18n-lib.h>
 
 #include "common/http.h"
@@ -42,7 +44,7 @@ struct RelayConnector {
   RelayStatus *status;
   RelayConnectorEvent event;
   gpointer user_data;
-  char *peer; /* where to, for the log: the URL without its query */
+  char *peer; /* where to, as it is shown: the URL without its query, which may hold a secret */
   gboolean is_loopback;
 
   Step step;
@@ -572,12 +574,11 @@ take_url (RelayConnector *connector)
 {
   g_autoptr (GUri) uri = g_uri_parse (connector->options.link.url, G_URI_FLAGS_NONE, NULL);
 
-  /* Configuration has checked it, so that it parses and has a host. */
+  /* Configuration has checked it, so that it parses, has a host, and neither password nor fragment. */
   g_free (connector->peer);
-  connector->peer = uri != NULL ? g_uri_to_string_partial (uri, G_URI_HIDE_USERINFO | G_URI_HIDE_QUERY | G_URI_HIDE_FRAGMENT)
-                                : g_strdup ("");
+  connector->peer = g_strndup (connector->options.link.url, strcspn (connector->options.link.url, "?"));
   connector->is_loopback = uri != NULL && g_uri_get_host (uri) != NULL && relay_http_host_is_loopback (g_uri_get_host (uri));
-  relay_status_set_url (connector->status, connector->options.link.url);
+  relay_status_set_url (connector->status, connector->peer);
 }
 
 /* A network reported as down says nothing about a server on this machine. */

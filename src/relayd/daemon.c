@@ -406,7 +406,7 @@ relay_daemon_new (const char *config_path, GError **error)
   start_notifying (daemon);
   relay_connector_start (daemon->connector);
   sd_notify (0, "READY=1");
-  relay_info ("prp-relayd " VERSION " is ready for %s", daemon->config->connector.link.url);
+  relay_info ("prp-relayd " VERSION " is ready for %s", daemon->status->url);
   return g_steal_pointer (&daemon);
 }
 

@@ -47,6 +47,23 @@ test_connect (void)
   g_assert_cmpuint (bed.server->peers->len, ==, 1);
 }
 
+/* A query may hold a secret: it is sent, and not shown. */
+static void
+test_query (void)
+{
+  g_auto (Bed) bed = { 0 };
+  g_autofree char *url = NULL;
+
+  bed_init (&bed);
+  url = g_strconcat (bed.url, "?key=s3cret", NULL);
+  bed.options.link.url = url;
+  bed.connector = relay_connector_new (&bed.options, bed.subscriptions, bed.status, NULL, NULL);
+  g_assert_cmpstr (bed.status->url, ==, bed.url);
+  relay_connector_start (bed.connector);
+  wait_for_connections (&bed, 1);
+  g_assert_nonnull (strstr (ws_server_last (bed.server)->request, "?key=s3cret"));
+}
+
 typedef enum { END_ABORT = 1, END_FIN = 2 } End; /* or a close code */
 
 /* All channels come back in one message, however the connection ended. */
@@ -504,6 +521,7 @@ main (int argc, char **argv)
   g_io_extension_point_implement (G_NETWORK_MONITOR_EXTENSION_POINT_NAME, test_monitor_get_type (), "test", G_MAXINT);
   relay_log_init ("test-connector", g_test_verbose () ? LOG_DEBUG : LOG_ERR);
   g_test_add_func ("/connector/connect", test_connect);
+  g_test_add_func ("/connector/query", test_query);
   for (guint i = 0; i < G_N_ELEMENTS (ends); i++) {
     g_autofree char *path = g_strdup_printf ("/connector/resubscribe/%u", ends[i]);
 
