@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "common/bus-source.h"
+#include "common/error.h"
 #include "common/log.h"
 #include "common/names.h"
 
@@ -15,7 +16,8 @@ struct RelayChannelObjects {
   sd_bus *bus;
   RelaySubscriptions *subscriptions;
   RelayHolds *holds;
-  sd_bus_slot *vtable, *enumerator, *manager;
+  sd_bus_slot *vtable, *enumerator, *manager, *filter;
+  guint n_listings; /* since the bus had last taken all */
   GHashTable *changed;   /* name → RelayChannelChange, not yet told */
   GHashTable *announced; /* set of names that the bus knows of */
 };
@@ -138,6 +140,26 @@ enumerate_channels (sd_bus *bus, const char *prefix, void *user_data, char ***re
   return 0;
 }
 
+/* An answer that names every object can have many MiB, of which sd-bus would queue any number. Those of a caller who asks
+ * faster than the bus takes them are refused, and cheaply. */
+static int
+on_message (sd_bus_message *message, void *user_data, sd_bus_error *error)
+{
+  RelayChannelObjects *objects = user_data;
+  guint64 n_queued = 0;
+
+  if (sd_bus_message_is_method_call (message, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects") <= 0 &&
+      sd_bus_message_is_method_call (message, "org.freedesktop.DBus.Introspectable", "Introspect") <= 0)
+    return 0;
+  if (sd_bus_get_n_queued_write (objects->bus, &n_queued) < 0 || n_queued == 0)
+    objects->n_listings = 0;
+  if (objects->n_listings++ < RELAY_CHANNEL_OBJECTS_MAX_LISTINGS)
+    return 0;
+  return sd_bus_reply_method_errorf (message, relay_error_get_bus_name (RELAY_ERROR_LIMITS_EXCEEDED),
+                                     "The bus has not taken the last %d such answers yet; ask again later",
+                                     RELAY_CHANNEL_OBJECTS_MAX_LISTINGS);
+}
+
 int
 relay_channel_objects_new (sd_bus *bus, RelaySubscriptions *subscriptions, RelayHolds *holds,
                            RelayChannelObjects **ret_objects)
@@ -157,6 +179,8 @@ relay_channel_objects_new (sd_bus *bus, RelaySubscriptions *subscriptions, Relay
     r = sd_bus_add_node_enumerator (bus, &objects->enumerator, RELAY_CHANNEL_PATH_PREFIX, enumerate_channels, objects);
   if (r >= 0)
     r = sd_bus_add_object_manager (bus, &objects->manager, RELAY_OBJECT_PATH);
+  if (r >= 0)
+    r = sd_bus_add_filter (bus, &objects->filter, on_message, objects);
   if (r < 0)
     return r;
   *ret_objects = g_steal_pointer (&objects);
@@ -168,6 +192,7 @@ relay_channel_objects_free (RelayChannelObjects *objects)
 {
   if (objects == NULL)
     return;
+  sd_bus_slot_unref (objects->filter);
   sd_bus_slot_unref (objects->manager);
   sd_bus_slot_unref (objects->enumerator);
   sd_bus_slot_unref (objects->vtable);
@@ -238,4 +263,10 @@ relay_channel_objects_flush (RelayChannelObjects *objects)
                         "Could not tell the bus what changed of channel %s: %s", (const char *) name, g_strerror (-r));
   }
   g_hash_table_remove_all (objects->changed);
+}
+
+void
+relay_channel_objects_bus_drained (RelayChannelObjects *objects)
+{
+  objects->n_listings = 0;
 }

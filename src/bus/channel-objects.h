@@ -13,6 +13,9 @@
  */
 typedef struct RelayChannelObjects RelayChannelObjects;
 
+/* Answers that name every object, until the bus has taken them; more are refused. */
+#define RELAY_CHANNEL_OBJECTS_MAX_LISTINGS 8
+
 /* All borrowed. Returns a negative errno on failure. */
 int relay_channel_objects_new (sd_bus *bus, RelaySubscriptions *subscriptions, RelayHolds *holds,
                                RelayChannelObjects **ret_objects);
@@ -24,3 +27,6 @@ void relay_channel_objects_changed (RelayChannelObjects *objects, const char *ch
 
 /* Tells the bus what has changed since the last time. */
 void relay_channel_objects_flush (RelayChannelObjects *objects);
+
+/* The bus has taken all that was sent. */
+void relay_channel_objects_bus_drained (RelayChannelObjects *objects);

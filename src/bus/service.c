@@ -561,6 +561,7 @@ relay_service_bus_turned (RelayService *service)
   if (!is_queue_empty (service))
     return;
   set_congested (service, FALSE);
+  relay_channel_objects_bus_drained (service->objects);
   if (service->turn_waits)
     relay_turn_arm (service->turn);
 }
