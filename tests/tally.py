@@ -108,7 +108,7 @@ def read_skips(path):
             glob, _, reason = re.sub(r'\s{2,}', '\t', line.strip(), count=1).partition('\t')
             if not reason:
                 sys.exit(f'{path}: "{glob}" has no reason')
-            allowed.append(glob)
+            allowed.append((glob, reason))
     return allowed
 
 
@@ -134,11 +134,17 @@ def show_total(results, skips):
         cases += run_cases(directory)
     allowed = read_skips(skips)
     good = bool(cases)
+    expected = collections.Counter()
     for case in cases:
         if case.outcome == 'skipped':
-            listed = any(fnmatch.fnmatchcase(case.name, glob) for glob in allowed)
-            good = good and listed
-            print(f'  skipped{"" if listed else ", and not on the list of skips"}: {case.name} {case.detail}'.rstrip())
+            entry = next((e for e in allowed if fnmatch.fnmatchcase(case.name, e[0])), None)
+            if entry is not None:
+                expected[entry] += 1
+            else:
+                good = False
+                print(f'  skipped, and not on the list of skips: {case.name} {case.detail}'.rstrip())
+    for (glob, reason), times in expected.items():
+        print(f'  skipped {times} of {glob}: {reason}')
     passed, failed, skipped = count(cases)
     good = good and failed == 0 and passed > 0
     print(f'{passed} passed, {failed} failed, {skipped} skipped')
