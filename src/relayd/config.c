@@ -198,7 +198,12 @@ take_key (Loader *loader, guint line, const char *group, const char *name, const
     return;
   }
   /* The keys of an unknown group are not told one by one. */
-  if (is_group (group))
+  if (!is_group (group))
+    return;
+  /* Without a value it may be something else than a key: a token that was pasted there, padded with "=". */
+  if (*value == '\0' || *value == '=')
+    add_fault (loader, g_strdup_printf (_("%s: [%s] line %u: there is no such key"), loader->path, group, line));
+  else
     add_fault (loader, g_strdup_printf (_("%s: [%s] %s: there is no such key"), loader->path, group, name));
 }
 

@@ -334,6 +334,8 @@ test_line_faults (Fixture *fixture, gconstpointer data)
     { "[server]\n", "FILE: [server]: there is no such group" },
     { "[History]\nMaxEvents=5\n", "FILE: [History]: there is no such group" },
     { "[Auth]\nToken=s3cret\n", "FILE: [Auth] Token: there is no such key" },
+    { "[Auth]\nczNjcmV0IQ==\n", "FILE: [Auth] line 2: there is no such key" },
+    { "[Auth]\n\nczNjcmV0=\n", "FILE: [Auth] line 3: there is no such key" },
     { "[Server]\nurl=wss://a.example/\n", "FILE: [Server] url: there is no such key" },
     { "[Server]\nTokenFile=/x\n", "FILE: [Server] TokenFile: there is no such key" },
     { "[Limits]\nMaxChannels=5\n\nMaxChannels=6\n", "FILE: [Limits] MaxChannels: stands twice, in lines 2 and 4" },
