@@ -94,7 +94,7 @@ test_bytes (ServiceFixture *f, gconstpointer data)
   enum { CHANNELS = 2000, MOST = RELAY_HOLDS_MAX_BYTES / (CHANNELS * RELAY_SERVICE_REASON_MAX_BYTES) };
   g_autofree char *reason = g_strnfill (RELAY_SERVICE_REASON_MAX_BYTES, 'r');
   g_autoptr (sd_bus_message) refused = NULL, released = NULL, again = NULL;
-  g_autoptr (sd_bus_slot) slot = NULL, again_slot = NULL;
+  g_autoptr (sd_bus_slot) again_slot = NULL;
   guint32 cookie = 0;
   guint n_held = 0;
 
