@@ -33,7 +33,8 @@ void relay_holds_free (RelayHolds *holds);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayHolds, relay_holds_free)
 
 /* A new hold of @message's sender on @channels (valid names, no doubles). Ends when the sender leaves the bus.
- * @max_per_client: RELAY_ERROR_LIMITS_EXCEEDED beyond it, and beyond RELAY_HOLDS_MAX_BYTES. Returned hold: borrowed, until it ends. */
+ * RELAY_ERROR_LIMITS_EXCEEDED beyond @max_per_client, and beyond RELAY_HOLDS_MAX_BYTES. Returned hold: borrowed, until
+ * it ends. */
 const RelayHold *relay_holds_add (RelayHolds *holds, sd_bus_message *message, const char *app_id, const char *reason,
                                   const char *const *channels, guint max_per_client, GError **error);
 

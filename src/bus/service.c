@@ -19,10 +19,11 @@
  * The root object. Methods are checked here, completely and before anything is changed, and then handed to whom they
  * concern: holds, calls, or the connection's side through RelayServiceActions.
  *
- * Towards the bus two things are gathered and told at the end of a turn, or of the first one in which the bus has taken
- * all it was sent before: which properties changed (of the root and, in channel-objects.c, of the channels). Events are sent the moment they come; what the bus
- * cannot take stays in sd-bus's own queue, and from the first message there on the WebSocket is not read (`congested`), so
- * that the queue holds what one turn brought and no more. Should sd-bus refuse even that, the message waits in `unsent`.
+ * Which properties changed (of the root and, in channel-objects.c, of the channels) is gathered, and told at the end of a
+ * turn, or of the first one in which the bus has taken all it was sent before. Events are sent the moment they come; what
+ * the bus cannot take stays in sd-bus's own queue, and from the first message there on the WebSocket is not read
+ * (`congested`), so that the queue holds what one turn brought and no more. Should sd-bus refuse even that, the message
+ * waits in `unsent`.
  */
 struct RelayService {
   sd_bus *bus;
@@ -450,9 +451,11 @@ tell_properties (RelayService *service)
 
 static const sd_bus_vtable root_vtable[] = {
   SD_BUS_VTABLE_START (0),
-  SD_BUS_METHOD_WITH_ARGS ("Subscribe", SD_BUS_ARGS ("as", channels), SD_BUS_RESULT ("a{ss}", states), method_subscribe, OPEN),
+  SD_BUS_METHOD_WITH_ARGS ("Subscribe", SD_BUS_ARGS ("as", channels), SD_BUS_RESULT ("a{ss}", states),
+                           method_subscribe, OPEN),
   SD_BUS_METHOD_WITH_ARGS ("Unsubscribe", SD_BUS_ARGS ("as", channels), SD_BUS_NO_RESULT, method_unsubscribe, OPEN),
-  SD_BUS_METHOD_WITH_ARGS ("Hold", SD_BUS_ARGS ("as", channels, "a{sv}", options), SD_BUS_RESULT ("u", cookie, "a{ss}", states), method_hold, OPEN),
+  SD_BUS_METHOD_WITH_ARGS ("Hold", SD_BUS_ARGS ("as", channels, "a{sv}", options),
+                           SD_BUS_RESULT ("u", cookie, "a{ss}", states), method_hold, OPEN),
   SD_BUS_METHOD_WITH_ARGS ("Release", SD_BUS_ARGS ("u", cookie), SD_BUS_NO_RESULT, method_release, OPEN),
   SD_BUS_METHOD_WITH_ARGS ("Connect", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_connect, OPEN),
   SD_BUS_METHOD_WITH_ARGS ("Disconnect", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_disconnect, OPEN),

@@ -13,13 +13,13 @@
  * has checked and mended them to what D-Bus carries, and a string that is not would have the bus hang up on us.
  */
 
-#define TRY(expression)                                                                                                          \
-  G_STMT_START                                                                                                                   \
-  {                                                                                                                              \
-    int try_r = (expression);                                                                                                    \
-    if (try_r < 0)                                                                                                               \
-      return try_r;                                                                                                              \
-  }                                                                                                                              \
+#define TRY(expression)                                                                             \
+  G_STMT_START                                                                                      \
+  {                                                                                                 \
+    int try_r = (expression);                                                                       \
+    if (try_r < 0)                                                                                  \
+      return try_r;                                                                                 \
+  }                                                                                                 \
   G_STMT_END
 
 static int append_object (sd_bus_message *m, const RelayJsonReader *reader, guint object);
