@@ -20,7 +20,7 @@ ROOMS = {
     'common': set(),
     'wire': {'common'},
     'auth': {'common'},
-    'store': {'common'},
+    'store': {'common', 'wire'},
     'link': {'common', 'wire', 'auth'},
     'bus': {'common', 'wire'},
     'relayd': {'common', 'wire', 'auth', 'store', 'link', 'bus'},
@@ -32,7 +32,7 @@ ROOMS = {
 LIBRARIES = {
     'libsoup/': {'common/http', 'auth', 'link', 'simulator'},
     'sqlite3.h': {'store'},
-    'systemd/sd-bus': {'common/bus-source', 'bus', 'relayd', 'prpctl'},
+    'systemd/sd-bus': {'common/bus-source', 'bus', 'link/wake', 'relayd', 'prpctl'},
     'systemd/sd-daemon.h': {'relayd', 'simulator'},
     'systemd/sd-journal.h': {'common/log'},
     'json-glib/': {'wire/action', 'auth', 'prpctl', 'simulator'},

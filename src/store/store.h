@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <glib.h>
+#include "common/trouble.h"
 
 /*
  * What outlives the daemon: one SQLite file (WAL), one writer. The only place that knows SQLite. Changes are
@@ -36,6 +36,23 @@ void relay_store_set_dirty (RelayStore *store, RelayStoreDirty dirty, gpointer u
  * damaged, it was set aside (the text says so), and the next commit, to be made at once, writes everything
  * anew. */
 gboolean relay_store_commit (RelayStore *store, GError **error);
+
+/* What is wrong with the store at present (a cause STORE_… of trouble.h), NULL if nothing: it lives in memory, the last commit
+ * failed, or a damaged file was set aside since the start. Borrowed, until the next call. */
+const RelayTrouble *relay_store_get_trouble (RelayStore *store);
+/* The user has been told of a file that was set aside: that is no trouble any more. */
+void relay_store_acknowledge (RelayStore *store);
+
+/* The last proof of life of a connection to the server, CLOCK_REALTIME µs, 0 if there never was one. What is set is written with the next
+ * commit that has something else to write, or RELAY_STORE_ALIVE_USEC after the last one that did. */
+#define RELAY_STORE_ALIVE_USEC (10 * G_USEC_PER_SEC)
+gint64 relay_store_get_alive (RelayStore *store);
+void relay_store_set_alive (RelayStore *store, gint64 realtime_usec);
+
+/* For each durable channel what is known of its coverage (wire/coverage.h): -1 never, 0 heard, else since when it is
+ * not. -1 for a channel that is not durable. */
+gint64 relay_store_get_covered (RelayStore *store, const char *channel);
+void relay_store_set_covered (RelayStore *store, const char *channel, gint64 since_usec);
 
 /* The durable subscriptions as of now: names as they were given, sorted, NULL-terminated. Caller frees
  * (g_strfreev). */

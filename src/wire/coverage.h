@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "wire/gap.h"
+#include "wire/subscriptions.h"
+
+/*
+ * Which channels are heard, and since when one is not: a hole opens when an active channel is active no more, and closes
+ * when it is again. What closed is told as a gap, once, when every channel that is asked for has been answered: one gap for
+ * one loss. Pure: it watches the subscriptions, times are handed in.
+ */
+typedef struct RelayCoverage RelayCoverage;
+
+/* A gap to tell, but for its sequence; valid during the call. */
+typedef void (*RelayCoverageGap) (const RelayGap *gap, gpointer user_data);
+
+/* What is known of a channel is another: to be kept for the next start. */
+typedef void (*RelayCoverageChanged) (const char *channel, gpointer user_data);
+
+#define RELAY_COVERAGE_NEVER (-1) /* never was active: nothing can have been missed */
+#define RELAY_COVERAGE_ACTIVE 0   /* is heard: until the last proof of life, whenever that will have been */
+
+/* @subscriptions is borrowed, and watched until _free. */
+RelayCoverage *relay_coverage_new (RelaySubscriptions *subscriptions, RelayCoverageGap gap, RelayCoverageChanged changed,
+                                   gpointer user_data);
+void relay_coverage_free (RelayCoverage *coverage);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayCoverage, relay_coverage_free)
+
+/* At the start, before anything is asked: @channel was not heard since @since_usec (CLOCK_REALTIME), as the relay was not
+ * running. */
+void relay_coverage_restore (RelayCoverage *coverage, const char *channel, gint64 since_usec);
+
+/* The proof of life of the connection that the active channels are on: all that the server had sent by then was heard. */
+void relay_coverage_set_alive (RelayCoverage *coverage, gint64 realtime_usec);
+/* Why channels are lost from now on: static or interned. */
+void relay_coverage_set_cause (RelayCoverage *coverage, const char *cause);
+
+/* Tells what closed, if all that is asked for is answered. To be called when relay_subscriptions had something to do, and
+ * (@now: TRUE, whatever is unanswered) before a connection is given up. */
+void relay_coverage_tell (RelayCoverage *coverage, gboolean now);
+
+/* RELAY_COVERAGE_NEVER, RELAY_COVERAGE_ACTIVE, or since when it is not heard (CLOCK_REALTIME µs). */
+gint64 relay_coverage_get_since (RelayCoverage *coverage, const char *channel);
