@@ -9,7 +9,8 @@
 typedef struct {
   guint64 after;     /* only events with a higher sequence */
   gboolean newest;   /* of those that match, the last ones instead of the first; in order all the same */
-  char **types;      /* shell globs (fnmatch(3) without flags), any of which is to match; NULL: every type */
+  char **types;      /* shell globs (fnmatch(3) without flags), any of which is to match; NULL: every type. Of a type
+                      * its first 255 bytes are looked at */
   char *prp;         /* ids; NULL: any */
   char *agent;
   char *project;
@@ -40,4 +41,6 @@ gboolean relay_query_matches_type (const RelayQuery *query, const char *type);
 /* Does the event, with sequence and received_usec set, match all there is but `newest`? */
 gboolean relay_query_matches (const RelayQuery *query, const RelayEvent *event);
 
+/* Frees what is in it, and makes it the query for everything. */
 void relay_query_clear (RelayQuery *query);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (RelayQuery, relay_query_clear)
