@@ -26,7 +26,7 @@ struct RelaySeen {
   guint8 key[16];
   Hash ring[RELAY_SEEN_IDS];
   guint32 table[SLOTS]; /* 0: empty */
-  guint n_ids;          /* in the ring */
+  guint n_ids;          /* in the ring: the last n_ids places before `next` */
   guint next;           /* place in the ring of the next id: when it is full, that of the oldest */
 };
 
@@ -79,6 +79,12 @@ relay_seen_free (RelaySeen *seen)
   g_free (seen);
 }
 
+void
+relay_seen_hash (const guint8 key[16], const char *id, gsize length, guint64 ret_hash[2])
+{
+  relay_siphash (key, id, length, ret_hash);
+}
+
 gboolean
 relay_seen_add (RelaySeen *seen, const char *id, gsize length)
 {
@@ -87,7 +93,7 @@ relay_seen_add (RelaySeen *seen, const char *id, gsize length)
   if (length == 0)
     return TRUE;
 
-  relay_siphash (seen->key, id, length, hash.words);
+  relay_seen_hash (seen->key, id, length, hash.words);
   if (seen->table[find_slot (seen, &hash)] != 0)
     return FALSE;
 
@@ -99,5 +105,24 @@ relay_seen_add (RelaySeen *seen, const char *id, gsize length)
   seen->ring[seen->next] = hash;
   seen->table[find_slot (seen, &hash)] = seen->next + 1;
   seen->next = (seen->next + 1) % RELAY_SEEN_IDS;
+  return TRUE;
+}
+
+gboolean
+relay_seen_add_older (RelaySeen *seen, const guint64 hash[2])
+{
+  const Hash older = { { hash[0], hash[1] } };
+  guint slot, place;
+
+  if (seen->n_ids == RELAY_SEEN_IDS)
+    return FALSE;
+  slot = find_slot (seen, &older);
+  if (seen->table[slot] != 0)
+    return TRUE;
+
+  seen->n_ids++;
+  place = (seen->next + RELAY_SEEN_IDS - seen->n_ids) % RELAY_SEEN_IDS;
+  seen->ring[place] = older;
+  seen->table[slot] = place + 1;
   return TRUE;
 }
