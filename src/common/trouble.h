@@ -4,7 +4,8 @@
 #include <gio/gio.h>
 
 /*
- * A trouble is why there is no connection: what the LastError property shows and what decides the next step.
+ * A trouble is why there is no connection, or why nothing can be stored: what the LastError property shows and what
+ * decides the next step.
  * One table (trouble.c) maps every cause (HTTP status, TLS fault, network error, close code, error code of
  * the server, our own deadline) to a code, to words a person understands, and to a remedy.
  */
@@ -34,6 +35,13 @@ typedef enum {
   RELAY_CAUSE_NO_NEWER_TOKEN,    /* TOKEN_EXPIRED: likewise, with one that has expired: stop */
   RELAY_CAUSE_NOT_HTTP,          /* NOT_HTTP: what answers there does not speak HTTP */
   RELAY_CAUSE_CONFIGURATION,     /* CONFIGURATION: what is configured cannot be used, as CaFile */
+  /* Of the store; detail is its path, and the reason. */
+  RELAY_CAUSE_STORE_FULL,        /* STORE_FULL: no room left */
+  RELAY_CAUSE_STORE_READ_ONLY,   /* STORE_READ_ONLY: may not be written */
+  RELAY_CAUSE_STORE_DAMAGED,     /* STORE_DAMAGED: was damaged, or no store of ours, and set aside */
+  RELAY_CAUSE_STORE_NEWER,       /* STORE_NEWER: made by a newer version, and set aside */
+  RELAY_CAUSE_STORE_LOCKED,      /* STORE_LOCKED: another process has it locked */
+  RELAY_CAUSE_STORE,             /* STORE: whatever else there is */
 } RelayCause;
 
 typedef struct {
