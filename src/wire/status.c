@@ -14,8 +14,12 @@ relay_status_new (void)
   RelayStatus *status = g_new0 (RelayStatus, 1);
 
   status->state = RELAY_STATE_DISCONNECTED;
-  status->error_code = g_strdup ("");
-  status->error_text = g_strdup ("");
+  status->connection_error.code = g_strdup ("");
+  status->connection_error.text = g_strdup ("");
+  status->store_error.code = g_strdup ("");
+  status->store_error.text = g_strdup ("");
+  status->error_code = status->connection_error.code;
+  status->error_text = status->connection_error.text;
   status->url = g_strdup ("");
   status->connection_id = g_strdup ("");
   status->server_version = g_strdup ("");
@@ -29,8 +33,10 @@ relay_status_free (RelayStatus *status)
 {
   if (status == NULL)
     return;
-  g_free (status->error_code);
-  g_free (status->error_text);
+  g_free (status->connection_error.code);
+  g_free (status->connection_error.text);
+  g_free (status->store_error.code);
+  g_free (status->store_error.text);
   g_free (status->url);
   g_free (status->connection_id);
   g_free (status->server_version);
@@ -89,13 +95,33 @@ relay_status_set_state (RelayStatus *status, RelayState state)
   notify (status, RELAY_STATUS_STATE);
 }
 
+/* Replaces one of the two errors, and tells if that made another one the shown one. */
+static void
+set_error (RelayStatus *status, char **code, char **text, const char *new_code, const char *new_text)
+{
+  g_autofree char *shown_code = g_strdup (status->error_code);
+  g_autofree char *shown_text = g_strdup (status->error_text);
+  gboolean connection;
+
+  replace (code, new_code);
+  replace (text, new_text);
+  connection = status->connection_error.code[0] != '\0' || status->connection_error.text[0] != '\0';
+  status->error_code = connection ? status->connection_error.code : status->store_error.code;
+  status->error_text = connection ? status->connection_error.text : status->store_error.text;
+  if (!g_str_equal (shown_code, status->error_code) || !g_str_equal (shown_text, status->error_text))
+    notify (status, RELAY_STATUS_LAST_ERROR);
+}
+
 void
 relay_status_set_error (RelayStatus *status, const char *code, const char *text)
 {
-  gboolean changed = replace (&status->error_code, code);
+  set_error (status, &status->connection_error.code, &status->connection_error.text, code, text);
+}
 
-  if (replace (&status->error_text, text) || changed)
-    notify (status, RELAY_STATUS_LAST_ERROR);
+void
+relay_status_set_store_error (RelayStatus *status, const char *code, const char *text)
+{
+  set_error (status, &status->store_error.code, &status->store_error.text, code, text);
 }
 
 void

@@ -4,8 +4,11 @@
 #include <glib.h>
 
 /*
- * What is known of the connection, for whoever wants to show it: written by the connection's side, read by the
- * bus's. Each field has one setter, which calls the watchers if the value really changed.
+ * What is known of the relay, for whoever wants to show it: written by the connection's side and the store's, read by
+ * the bus's. Each field has one setter, which calls the watchers if the value really changed.
+ *
+ * The error has two: the connection's trouble is shown where there is one, else the store's. Each of them sets its own,
+ * and takes it back, without a thought for the other.
  */
 typedef enum {
   RELAY_STATE_CONNECTING,
@@ -33,7 +36,7 @@ typedef void (*RelayStatusChanged) (const RelayStatus *status, RelayStatusFields
 /* Times are CLOCK_REALTIME µs, 0 for none. Read freely, write through the setters; the counters are written directly. */
 struct RelayStatus {
   RelayState state;
-  char *error_code, *error_text; /* "" when there is none */
+  const char *error_code, *error_text; /* what is shown; "" when there is none */
   guint64 next_attempt_usec;
   guint attempts;
   char *url;
@@ -46,6 +49,9 @@ struct RelayStatus {
   guint64 events_received, events_emitted, duplicates_dropped, malformed_dropped, connections, bytes_received;
 
   /* private */
+  struct {
+    char *code, *text;
+  } connection_error, store_error;
   GArray *watchers;
 };
 
@@ -58,7 +64,10 @@ void relay_status_watch (RelayStatus *status, RelayStatusChanged changed, gpoint
 void relay_status_unwatch (RelayStatus *status, RelayStatusChanged changed, gpointer user_data);
 
 void relay_status_set_state (RelayStatus *status, RelayState state);
+/* Of the connection; "" and "" when all is well with it. */
 void relay_status_set_error (RelayStatus *status, const char *code, const char *text);
+/* Likewise, of the store. */
+void relay_status_set_store_error (RelayStatus *status, const char *code, const char *text);
 void relay_status_set_next_attempt (RelayStatus *status, guint64 realtime_usec);
 void relay_status_set_attempts (RelayStatus *status, guint attempts);
 void relay_status_set_url (RelayStatus *status, const char *url);

@@ -103,6 +103,44 @@ test_error (Fixture *f, gconstpointer data)
 }
 
 static void
+expect_error (Fixture *f, const char *code, const char *text)
+{
+  g_assert_cmpstr (f->status->error_code, ==, code);
+  g_assert_cmpstr (f->status->error_text, ==, text);
+}
+
+/* The connection's trouble hides the store's, whichever came first; what is hidden is not announced. */
+static void
+test_store_error (Fixture *f, gconstpointer data)
+{
+  relay_status_set_store_error (f->status, "STORE_FULL", "a");
+  expect (f, RELAY_STATUS_LAST_ERROR);
+  expect_error (f, "STORE_FULL", "a");
+  relay_status_set_error (f->status, "", "");
+  expect (f, 0);
+
+  relay_status_set_error (f->status, "DNS", "b");
+  expect (f, RELAY_STATUS_LAST_ERROR);
+  expect_error (f, "DNS", "b");
+  relay_status_set_store_error (f->status, "STORE_DAMAGED", "c");
+  expect (f, 0);
+  expect_error (f, "DNS", "b");
+
+  relay_status_set_error (f->status, "", "");
+  expect (f, RELAY_STATUS_LAST_ERROR);
+  expect_error (f, "STORE_DAMAGED", "c");
+  relay_status_set_store_error (f->status, "STORE_DAMAGED", "c");
+  expect (f, 0);
+  relay_status_set_error (f->status, "STORE_DAMAGED", "c");
+  expect (f, 0);
+  relay_status_set_store_error (f->status, "", "");
+  expect (f, 0);
+  relay_status_set_error (f->status, "", "");
+  expect (f, RELAY_STATUS_LAST_ERROR);
+  expect_error (f, "", "");
+}
+
+static void
 test_server (Fixture *f, gconstpointer data)
 {
   relay_status_set_server (f->status, "", "", NULL);
@@ -137,6 +175,7 @@ test_own_value (Fixture *f, gconstpointer data)
   f->announced = 0;
   f->n_calls = 0;
   relay_status_set_error (f->status, f->status->error_code, f->status->error_text);
+  relay_status_set_store_error (f->status, f->status->error_code, f->status->error_text);
   relay_status_set_server (f->status, f->status->connection_id, f->status->server_version,
                            (const char *const *) f->status->features);
   expect (f, 0);
@@ -193,6 +232,7 @@ main (int argc, char **argv)
   ADD ("new", test_new);
   ADD ("setters", test_setters);
   ADD ("error", test_error);
+  ADD ("store-error", test_store_error);
   ADD ("server", test_server);
   ADD ("own-value", test_own_value);
   ADD ("watchers", test_watchers);
