@@ -30,6 +30,7 @@ typedef enum {
   TYPE_TEXT,        /* char * */
   TYPE_COMMAND,     /* char **: argv */
   TYPE_SECONDS,     /* guint64 in µs */
+  TYPE_DAYS,        /* likewise */
   TYPE_RATE,        /* double, per second */
   TYPE_COUNT,       /* guint */
   TYPE_BYTES,       /* gsize */
@@ -64,7 +65,11 @@ static const Key keys[] = {
   { "Limits", "MaxChannels", TYPE_COUNT, OWN_FIELD (max_channels), 10000, 1, 100000 },
   { "Limits", "MaxHoldsPerClient", TYPE_COUNT, OWN_FIELD (max_holds_per_client), 100, 1, 10000 },
   { "Limits", "ActionsPerSec", TYPE_RATE, FIELD (actions_per_sec), 10, 1, 10000 },
+  { "History", "MaxEvents", TYPE_COUNT, OWN_FIELD (max_events), 100000, 0, 10000000 },
+  { "History", "MaxAgeDays", TYPE_DAYS, OWN_FIELD (max_age_usec), 30, 0, 36500 },
 };
+
+#define SECONDS_PER_DAY 86400
 
 #define MAX_FAULTS 20     /* that are told; the rest is counted */
 #define MAX_SHOWN_BYTES 80 /* of a value in a fault */
@@ -286,6 +291,8 @@ set_number (RelayConfig *config, const Key *key, double number)
 
   if (key->type == TYPE_SECONDS)
     *(guint64 *) field = (guint64) llround (number * G_USEC_PER_SEC);
+  else if (key->type == TYPE_DAYS)
+    *(guint64 *) field = (guint64) llround (number * SECONDS_PER_DAY * G_USEC_PER_SEC);
   else if (key->type == TYPE_RATE)
     *(double *) field = number;
   else if (key->type == TYPE_COUNT)
@@ -297,7 +304,7 @@ set_number (RelayConfig *config, const Key *key, double number)
 static void
 take_number (Loader *loader, const Key *key, const char *value)
 {
-  gboolean fraction = key->type == TYPE_SECONDS || key->type == TYPE_RATE;
+  gboolean fraction = key->type == TYPE_SECONDS || key->type == TYPE_DAYS || key->type == TYPE_RATE;
   g_autofree char *reason = NULL;
   char minimum[G_ASCII_DTOSTR_BUF_SIZE], maximum[G_ASCII_DTOSTR_BUF_SIZE];
   double number;
@@ -306,10 +313,12 @@ take_number (Loader *loader, const Key *key, const char *value)
     set_number (loader->config, key, number);
     return;
   }
-  g_ascii_formatd (minimum, sizeof minimum, "%.7g", key->minimum);
-  g_ascii_formatd (maximum, sizeof maximum, "%.7g", key->maximum);
+  g_ascii_formatd (minimum, sizeof minimum, "%.9g", key->minimum);
+  g_ascii_formatd (maximum, sizeof maximum, "%.9g", key->maximum);
   if (key->type == TYPE_SECONDS)
     reason = g_strdup_printf (_("must be a number of seconds from %s to %s"), minimum, maximum);
+  else if (key->type == TYPE_DAYS)
+    reason = g_strdup_printf (_("must be a number of days from %s to %s"), minimum, maximum);
   else if (key->type == TYPE_BYTES)
     reason = g_strdup_printf (_("must be a whole number of bytes from %s to %s"), minimum, maximum);
   else if (key->type == TYPE_COUNT)
@@ -412,6 +421,7 @@ take_value (Loader *loader, const Key *key, const char *value)
     take_command (loader, key, value, field);
     break;
   case TYPE_SECONDS:
+  case TYPE_DAYS:
   case TYPE_RATE:
   case TYPE_COUNT:
   case TYPE_BYTES:

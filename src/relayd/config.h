@@ -11,6 +11,8 @@ typedef struct {
   RelayConnectorOptions connector;
   guint max_channels;
   guint max_holds_per_client;
+  guint max_events;     /* of the history; 0: none at all */
+  guint64 max_age_usec; /* likewise; 0: whatever their age */
 } RelayConfig;
 
 #define RELAY_CONFIG_MAX_FILE_BYTES (64 * 1024)

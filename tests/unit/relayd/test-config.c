@@ -83,6 +83,8 @@ assert_defaults (const RelayConfig *config)
   g_assert_cmpfloat (options->actions_per_sec, ==, 10);
   g_assert_cmpuint (config->max_channels, ==, 10000);
   g_assert_cmpuint (config->max_holds_per_client, ==, 100);
+  g_assert_cmpuint (config->max_events, ==, 100000);
+  g_assert_cmpuint (config->max_age_usec, ==, 30 * 86400 * SEC);
 }
 
 /* -- what is understood --------------------------------------------------------------------------------------- */
@@ -116,7 +118,7 @@ test_every_key (Fixture *fixture, gconstpointer data)
                                            "[Reconnect]\nInitialDelaySec=0.25\nMaxDelaySec=120\nMaxAttempts=7\n"
                                            "[Heartbeat]\nPingIntervalSec=12.5\nPongTimeoutSec=3\n"
                                            "[Limits]\nMaxMessageBytes=65536\nMaxChannels=5\nMaxHoldsPerClient=6\n"
-                                           "ActionsPerSec=2.5\n",
+                                           "ActionsPerSec=2.5\n[History]\nMaxEvents=0\nMaxAgeDays=0.5\n",
                                            fixture->path);
   g_autoptr (RelayConfig) config = load (fixture, text);
   const RelayConnectorOptions *options = &config->connector;
@@ -138,6 +140,8 @@ test_every_key (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (options->link.max_message_bytes, ==, 65536);
   g_assert_cmpuint (config->max_channels, ==, 5);
   g_assert_cmpuint (config->max_holds_per_client, ==, 6);
+  g_assert_cmpuint (config->max_events, ==, 0);
+  g_assert_cmpuint (config->max_age_usec, ==, 43200 * SEC);
   g_assert_cmpfloat (options->actions_per_sec, ==, 2.5);
 }
 
@@ -332,7 +336,13 @@ test_line_faults (Fixture *fixture, gconstpointer data)
     { "Url=wss://a.example/\n", "FILE:1: Url stands before any [Group]" },
     { "[Sever]\nUrl=wss://a.example/\n", "FILE: [Sever]: there is no such group" },
     { "[server]\n", "FILE: [server]: there is no such group" },
-    { "[History]\nMaxEvents=5\n", "FILE: [History]: there is no such group" },
+    { "[Histories]\nMaxEvents=5\n", "FILE: [Histories]: there is no such group" },
+    { "[History]\nMaxEvents=10000001\n",
+      "FILE: [History] MaxEvents=10000001: must be a whole number from 0 to 10000000" },
+    { "[History]\nMaxEvents=-1\n", "FILE: [History] MaxEvents=-1: must be a whole number from 0 to 10000000" },
+    { "[History]\nMaxEvents=1.5\n", "FILE: [History] MaxEvents=1.5: must be a whole number from 0 to 10000000" },
+    { "[History]\nMaxAgeDays=36501\n", "FILE: [History] MaxAgeDays=36501: must be a number of days from 0 to 36500" },
+    { "[History]\nMaxAgeDays=ever\n", "FILE: [History] MaxAgeDays=ever: must be a number of days from 0 to 36500" },
     { "[Auth]\nToken=s3cret\n", "FILE: [Auth] Token: there is no such key" },
     { "[Auth]\nczNjcmV0IQ==\n", "FILE: [Auth] line 2: there is no such key" },
     { "[Auth]\n\nczNjcmV0=\n", "FILE: [Auth] line 3: there is no such key" },
@@ -490,7 +500,7 @@ test_example (Fixture *fixture, gconstpointer data)
   g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
   for (const char *p = text; (p = strstr (p, "\n#")) != NULL; p++)
     n_keys += g_regex_match (key, p + 1, G_REGEX_MATCH_ANCHORED, NULL);
-  g_assert_cmpuint (n_keys, ==, 16);
+  g_assert_cmpuint (n_keys, ==, 18);
 
   uncommented = g_regex_replace_literal (key, text, -1, 0, "", 0, NULL);
   plain = g_regex_replace_literal (place, uncommented, -1, 0, "", 0, NULL);
@@ -519,6 +529,8 @@ test_manual (Fixture *fixture, gconstpointer data)
     "*MaxChannels=*",
     "*MaxHoldsPerClient=*",
     "*ActionsPerSec=*",
+    "*MaxEvents=*",
+    "*MaxAgeDays=*",
     /* and what the table says of their ranges */
     "from 0.01 to 3600",
     "from 0.01 to 86400",
@@ -528,6 +540,8 @@ test_manual (Fixture *fixture, gconstpointer data)
     "from 1024 to 4194304",
     "from 1 to 100000",
     "from 1 to 10000",
+    "from 0 to 10000000",
+    "from 0 to 36500",
   };
   g_autofree char *path = g_build_filename (g_getenv ("PRP_SOURCE_ROOT"), "data", "man", "relay.conf.5.scd", NULL);
   g_autofree char *text = NULL;
