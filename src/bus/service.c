@@ -8,7 +8,7 @@
 #include "bus/calls.h"
 #include "bus/channel-objects.h"
 #include "bus/holds.h"
-#include "bus/signals.h"
+#include "bus/outbox.h"
 #include "common/bus-source.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -20,10 +20,8 @@
  * concern: holds, calls, or the connection's side through RelayServiceActions.
  *
  * Which properties changed (of the root and, in channel-objects.c, of the channels) is gathered, and told at the end of a
- * turn, or of the first one in which the bus has taken all it was sent before. Events are sent the moment they come; what
- * the bus cannot take stays in sd-bus's own queue, and from the first message there on the WebSocket is not read
- * (`congested`), so that the queue holds what one turn brought and no more. Should sd-bus refuse even that, the message
- * waits in `unsent`.
+ * turn, or of the first one in which the bus has taken all it was sent before. Events go through outbox.c, which knows how
+ * much the bus can take.
  */
 struct RelayService {
   sd_bus *bus;
@@ -41,8 +39,7 @@ struct RelayService {
   GSource *turn;
   gboolean turn_waits;       /* for the bus to take what it was told before */
   RelayStatusFields changed; /* not yet told */
-  GQueue unsent;             /* sd_bus_message: what sd-bus would not queue */
-  gboolean congested;
+  RelayOutbox *outbox;
 };
 
 /* ---- errors ---- */
@@ -495,75 +492,35 @@ static const sd_bus_vtable events_vtable[] = {
                                                          "a{sv}", event), 0),
   SD_BUS_SIGNAL_WITH_ARGS ("ServerError", SD_BUS_ARGS ("s", code, "s", message, "a{sv}", event), 0),
   SD_BUS_SIGNAL_WITH_ARGS ("OtherEvent", SD_BUS_ARGS ("s", type, "a{sv}", event), 0),
+  SD_BUS_SIGNAL_WITH_ARGS ("Gap", SD_BUS_ARGS ("t", since, "t", until, "s", cause, "as", channels, "t", sequence), 0),
   SD_BUS_VTABLE_END,
 };
 
 /* ---- events and flow ---- */
 
-static void
-set_congested (RelayService *service, gboolean congested)
-{
-  if (service->congested == congested)
-    return;
-  service->congested = congested;
-  service->actions->congested (congested, service->user_data);
-}
-
-static gboolean
-is_queue_empty (RelayService *service)
-{
-  guint64 n = 0;
-
-  return g_queue_is_empty (&service->unsent) && (sd_bus_get_n_queued_write (service->bus, &n) < 0 || n == 0);
-}
-
 void
 relay_service_emit (RelayService *service, const RelayEvent *event)
 {
-  g_autoptr (sd_bus_message) message = NULL;
-  int r = relay_signals_new (service->bus, event, &message);
-
-  /* Only memory or a bus that is gone can be the cause; losing the bus ends the daemon elsewhere. */
-  if (r < 0) {
-    relay_err ("Could not make the signal of event %" G_GUINT64_FORMAT ": %s", event->sequence, g_strerror (-r));
-    return;
-  }
-  if (!g_queue_is_empty (&service->unsent) || (r = sd_bus_send (service->bus, message, NULL)) == -ENOBUFS)
-    g_queue_push_tail (&service->unsent, g_steal_pointer (&message));
-  else if (r < 0)
-    relay_err ("Could not send the signal of event %" G_GUINT64_FORMAT ": %s", event->sequence, g_strerror (-r));
-  else
-    service->status->events_emitted++;
-
-  if (!is_queue_empty (service))
-    set_congested (service, TRUE);
+  relay_outbox_add (service->outbox, event);
 }
 
-static void
-send_unsent (RelayService *service)
+void
+relay_service_emit_gap (RelayService *service, const RelayGap *gap)
 {
-  sd_bus_message *message;
+  relay_outbox_add_gap (service->outbox, gap);
+}
 
-  while ((message = g_queue_peek_head (&service->unsent)) != NULL) {
-    int r = sd_bus_send (service->bus, message, NULL);
-
-    if (r == -ENOBUFS)
-      return;
-    if (r < 0)
-      relay_err ("Could not send a signal: %s", g_strerror (-r));
-    else
-      service->status->events_emitted++;
-    sd_bus_message_unref (g_queue_pop_head (&service->unsent));
-  }
+void
+relay_service_release (RelayService *service)
+{
+  relay_outbox_release (service->outbox);
 }
 
 void
 relay_service_bus_turned (RelayService *service)
 {
-  send_unsent (service);
-  if (!is_queue_empty (service))
+  if (!relay_outbox_bus_turned (service->outbox))
     return;
-  set_congested (service, FALSE);
   relay_channel_objects_bus_drained (service->objects);
   if (service->turn_waits)
     relay_turn_arm (service->turn);
@@ -572,10 +529,18 @@ relay_service_bus_turned (RelayService *service)
 gboolean
 relay_service_is_flushed (RelayService *service)
 {
-  return is_queue_empty (service);
+  return relay_outbox_is_empty (service->outbox);
 }
 
 /* ---- what happens elsewhere ---- */
+
+static void
+on_congested (gboolean congested, gpointer user_data)
+{
+  RelayService *service = user_data;
+
+  service->actions->congested (congested, service->user_data);
+}
 
 static void
 on_turn (gpointer user_data)
@@ -583,15 +548,14 @@ on_turn (gpointer user_data)
   RelayService *service = user_data;
 
   /* A caller can change thousands of objects with each call. What changes meanwhile is told with it. */
-  service->turn_waits = !is_queue_empty (service);
+  service->turn_waits = !relay_outbox_is_written (service->outbox);
   if (service->turn_waits) {
-    set_congested (service, TRUE);
+    relay_outbox_check (service->outbox);
     return;
   }
   relay_channel_objects_flush (service->objects);
   tell_properties (service);
-  if (!is_queue_empty (service))
-    set_congested (service, TRUE);
+  relay_outbox_check (service->outbox);
 }
 
 static void
@@ -654,6 +618,7 @@ relay_service_new (sd_bus *bus, const RelayServiceOptions *options, RelaySubscri
   service->status = status;
   service->actions = actions;
   service->user_data = user_data;
+  service->outbox = relay_outbox_new (bus, status, on_congested, service);
   service->turn = relay_turn_new ("relay-service", on_turn, service);
   service->holds = relay_holds_new (bus, subscriptions, on_holders_changed, service);
   service->calls = relay_calls_new (subscriptions, service->holds, undo_durable, commit, service);
@@ -685,8 +650,7 @@ relay_service_free (RelayService *service)
   relay_turn_free (service->turn);
   sd_bus_slot_unref (service->events_slot);
   sd_bus_slot_unref (service->root_slot);
-  while (!g_queue_is_empty (&service->unsent))
-    sd_bus_message_unref (g_queue_pop_head (&service->unsent));
+  relay_outbox_free (service->outbox);
   sd_bus_unref (service->bus);
   g_free (service);
 }

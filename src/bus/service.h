@@ -4,6 +4,7 @@
 #include <systemd/sd-bus.h>
 
 #include "wire/event.h"
+#include "wire/gap.h"
 #include "wire/status.h"
 #include "wire/subscriptions.h"
 
@@ -50,11 +51,16 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayService, relay_service_free)
 
 void relay_service_configure (RelayService *service, const RelayServiceOptions *options);
 
-/* Sends the event's signal. Nothing is lost: what the bus cannot take is kept, and `congested` is called. */
+/* Makes the event's signal, and holds it until relay_service_release: once a turn, as soon as the event is stored (or it
+ * is certain that it is not). */
 void relay_service_emit (RelayService *service, const RelayEvent *event);
+/* Likewise the gap's, in its place among the events. */
+void relay_service_emit_gap (RelayService *service, const RelayGap *gap);
+/* Sends all that is held, in order. Nothing is lost: what the bus cannot take is kept, and `congested` is called. */
+void relay_service_release (RelayService *service);
 
 /* The bus source had its turn (RelayBusSourceEvents.turned): what was held up goes on if it can. */
 void relay_service_bus_turned (RelayService *service);
 
-/* Is there nothing left to write? For a clean end. */
+/* Is there nothing left to write, and nothing held? For a clean end. */
 gboolean relay_service_is_flushed (RelayService *service);

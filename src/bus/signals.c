@@ -280,3 +280,17 @@ relay_signals_new (sd_bus *bus, const RelayEvent *event, sd_bus_message **ret_me
   *ret_message = g_steal_pointer (&m);
   return 0;
 }
+
+int
+relay_signals_new_gap (sd_bus *bus, const RelayGap *gap, sd_bus_message **ret_message)
+{
+  g_autoptr (sd_bus_message) m = NULL;
+
+  TRY (sd_bus_message_new_signal (bus, &m, RELAY_OBJECT_PATH, RELAY_EVENTS_INTERFACE, "Gap"));
+  TRY (sd_bus_message_append (m, "tts", gap->since_usec, gap->until_usec, gap->cause));
+  TRY (sd_bus_message_append_strv (m, gap->channels));
+  TRY (sd_bus_message_append_basic (m, 't', &gap->sequence));
+
+  *ret_message = g_steal_pointer (&m);
+  return 0;
+}

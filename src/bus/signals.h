@@ -3,6 +3,7 @@
 
 #include "common/bus-source.h"
 #include "wire/event.h"
+#include "wire/gap.h"
 
 /*
  * Events as D-Bus messages: dbus/dev.prp.Relay1.Events.xml to the letter.
@@ -14,6 +15,9 @@
 
 /* The event's signal, ready to be sent. Returns a negative errno on failure (memory, or a bus that is closed). */
 int relay_signals_new (sd_bus *bus, const RelayEvent *event, sd_bus_message **ret_message);
+
+/* The signal Gap, likewise. */
+int relay_signals_new_gap (sd_bus *bus, const RelayGap *gap, sd_bus_message **ret_message);
 
 /* Appends the whole event, an a{sv}. Returns a negative errno on failure. */
 int relay_signals_append_event (sd_bus_message *message, const RelayEvent *event);

@@ -80,6 +80,7 @@ on_event (RelayEvent *event, gpointer user_data)
   }
   event->sequence = relay_store_next_sequence (daemon->store);
   relay_service_emit (daemon->service, event);
+  relay_service_release (daemon->service);
 }
 
 /* ---- the store ---- */

@@ -104,6 +104,11 @@ test_congestion (ServiceFixture *f, gconstpointer data)
     event.sequence = i + 1;
     relay_service_emit (f->service, &event);
   }
+  /* Held until they are released, and held is not flushed. */
+  g_assert_false (f->congested);
+  g_assert_false (relay_service_is_flushed (f->service));
+  g_assert_cmpuint (f->status->events_emitted, ==, 0);
+  relay_service_release (f->service);
   g_assert_true (f->congested);
   g_assert_cmpuint (f->congestions, ==, 1);
   g_assert_false (relay_service_is_flushed (f->service));

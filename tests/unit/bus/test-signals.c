@@ -258,6 +258,24 @@ test_expansion (Fixture *f, gconstpointer data)
 
 #define ADD(name, function) g_test_add ("/signals/" name, Fixture, NULL, set_up, function, tear_down)
 
+static void
+test_gap (Fixture *f, gconstpointer data)
+{
+  static const char *const channels[] = { "project:a", "project:b", NULL };
+  RelayGap gap = { 1700000000000000, 1700000001000000, RELAY_GAP_CAUSE_DISCONNECTED, (char **) channels, 43 };
+  g_autoptr (sd_bus_message) m = NULL;
+  g_autoptr (GString) out = g_string_new (NULL);
+
+  g_assert_cmpint (relay_signals_new_gap (f->bus, &gap, &m), >=, 0);
+  g_assert_cmpint (sd_bus_message_seal (m, 1, 0), >=, 0);
+  g_assert_cmpstr (sd_bus_message_get_path (m), ==, RELAY_OBJECT_PATH);
+  g_assert_cmpstr (sd_bus_message_get_interface (m), ==, RELAY_EVENTS_INTERFACE);
+  g_assert_cmpstr (sd_bus_message_get_member (m), ==, "Gap");
+  g_assert_cmpint (sd_bus_message_rewind (m, TRUE), >=, 0);
+  print_all (m, out);
+  g_assert_cmpstr (out->str, ==, "t1700000000000000 t1700000001000000 s'DISCONNECTED' [s'project:a' s'project:b'] t43");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -266,5 +284,6 @@ main (int argc, char **argv)
   ADD ("values", test_values);
   ADD ("depth", test_depth);
   ADD ("expansion", test_expansion);
+  ADD ("gap", test_gap);
   return g_test_run ();
 }
