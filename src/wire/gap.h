@@ -10,7 +10,7 @@
 typedef struct {
   guint64 since_usec, until_usec; /* CLOCK_REALTIME */
   const char *cause;              /* a code as in LastError, or one of those below; static or interned */
-  char **channels;                /* sorted */
+  char **channels;                /* sorted, NULL-terminated; borrowed */
   guint64 sequence;
 } RelayGap;
 
@@ -24,5 +24,3 @@ typedef struct {
 /* The gap as a message of the wire, to be stored and listed like any other: id "", timestamp of `until` (RFC 3339, UTC),
  * data with since, until, cause, channels and sequence. Caller frees. */
 char *relay_gap_to_text (const RelayGap *gap);
-
-void relay_gap_clear (RelayGap *gap);

@@ -268,13 +268,18 @@ relay_subscriptions_confirmed (RelaySubscriptions *self, const char *const *name
   relay_subscriptions_enter (self);
   for (; *names != NULL; names++) {
     Channel *channel = g_hash_table_lookup (self->channels, *names);
+    gint64 active_since;
 
     if (channel == NULL || !(channel->is_asked || channel->is_in_doubt) || channel->phase == PHASE_ON)
       continue;
     channel->is_in_doubt = FALSE;
     relay_subscriptions_move (self, channel, PHASE_ON, channel_is_wanted (channel) ? NULL : &self->leaving, NULL);
-    relay_subscriptions_set_state (self, channel, RELAY_CHANNEL_ACTIVE, NULL, NULL, realtime_usec,
-                                   RELAY_CHANNEL_ANSWERED);
+    /* During a handover it may have been active all the time. */
+    if (channel->public.active_since_usec == 0)
+      active_since = realtime_usec;
+    else
+      active_since = channel->public.active_since_usec;
+    relay_subscriptions_set_state (self, channel, RELAY_CHANNEL_ACTIVE, NULL, NULL, active_since, RELAY_CHANNEL_ANSWERED);
     self->n_pauses = 0;
   }
   relay_subscriptions_leave (self);
@@ -324,8 +329,7 @@ reject (RelaySubscriptions *self, GPtrArray *channels, char *code, char *message
     Channel *channel = channels->pdata[i];
 
     relay_subscriptions_move (self, channel, PHASE_REJECTED, NULL, NULL);
-    relay_subscriptions_set_state (self, channel, RELAY_CHANNEL_REJECTED, code, message, 0,
-                                   RELAY_CHANNEL_ANSWERED);
+    relay_subscriptions_set_refused (self, channel, RELAY_CHANNEL_REJECTED, code, message);
   }
   relay_subscriptions_use_room (self, channels->len);
 }
@@ -360,7 +364,7 @@ hold_back (RelaySubscriptions *self, Channel *channel, char *code, char *message
 {
   relay_subscriptions_move (self, channel, PHASE_FULL, &self->full, NULL);
   channel->is_asked = FALSE;
-  relay_subscriptions_set_state (self, channel, RELAY_CHANNEL_PENDING, code, message, 0, RELAY_CHANNEL_ANSWERED);
+  relay_subscriptions_set_refused (self, channel, RELAY_CHANNEL_PENDING, code, message);
 }
 
 /* The server holds no more: whoever was asked alone waits for room, and so do all who would be asked after it. */
@@ -417,10 +421,10 @@ repeat_unsubscribe (RelaySubscriptions *self, guint64 number)
     for (char **name = unsubscribe->names; *name != NULL; name++) {
       Channel *channel = g_hash_table_lookup (self->channels, *name);
 
-      if (channel == NULL) {
+      if (channel == NULL)
         channel = relay_subscriptions_add (self, *name);
+      if (!channel_is_wanted (channel) && channel->phase == PHASE_IDLE)
         relay_subscriptions_move (self, channel, PHASE_LATE, &self->leaving, NULL);
-      }
       /* Where it is wanted again, its subscribe says all, unless that is never sent. */
       channel->is_in_doubt = TRUE;
     }

@@ -23,6 +23,13 @@ typedef enum {
   PHASE_FULL,     /* refused for the server's limit; in `full` */
 } Phase;
 
+/* During a handover: what the connection before has of it. */
+typedef enum {
+  BEFORE_NOTHING,
+  BEFORE_MAYBE, /* it was asked, or is in doubt */
+  BEFORE_ON,    /* confirmed: it is heard, whatever the other connection says */
+} Before;
+
 typedef struct {
   GQueue channels;  /* unanswered, by Channel.link */
   guint64 number;   /* of its request; 0 while it is to be sent */
@@ -42,6 +49,9 @@ typedef struct {
   Piece *piece;         /* whose queue that is, or NULL */
   GList link;
   GList arrival;        /* in `arrivals` */
+  Before before;
+  char *verdict_code;   /* of a refusal that is shown when the handover is over: GRefStrings, or NULL */
+  char *verdict_message;
 } Channel;
 
 typedef struct {
@@ -56,6 +66,7 @@ struct RelaySubscriptions {
   guint n_wanted;
 
   gboolean is_connected;
+  gboolean is_handing_over;
   guint64 next_number;  /* of the next request; never used twice */
   guint64 first_number; /* of this connection */
   GQueue fresh;         /* wants that came while connected */
@@ -94,7 +105,11 @@ channel_is_wanted (const Channel *channel)
 void relay_subscriptions_enter (RelaySubscriptions *self);
 void relay_subscriptions_leave (RelaySubscriptions *self);
 
+/* What was asked on the present connection, and how, is void. */
+void relay_subscriptions_reset (RelaySubscriptions *self);
+
 Channel *relay_subscriptions_add (RelaySubscriptions *self, const char *name);
+/* During a handover it stays in the table, wanted by nobody, if the connection before may have it. */
 void relay_subscriptions_remove (RelaySubscriptions *self, Channel *channel);
 
 /* Nobody wants it, and the server did not say that it has it: removes it, or unsubscribes it where there is
@@ -108,6 +123,10 @@ void relay_subscriptions_move (RelaySubscriptions *self, Channel *channel, Phase
 
 /* There may be room for @n channels more at the server: as many that wait for it are asked again. */
 void relay_subscriptions_use_room (RelaySubscriptions *self, guint n);
+
+/* The server refused it: likewise; but what the connection before still brings is not shown as refused. */
+void relay_subscriptions_set_refused (RelaySubscriptions *self, Channel *channel, RelayChannelState state, char *code,
+                                      char *message);
 
 /* The one setter of what is shown of a channel's state. @code, @message: GRefStrings, or NULL for none. @change:
  * what is announced in any case. */

@@ -37,6 +37,8 @@ channel_unref (Channel *channel)
   g_ref_string_release (channel->public.name);
   g_ref_string_release (channel->public.error_code);
   g_ref_string_release (channel->public.error_message);
+  g_clear_pointer (&channel->verdict_code, g_ref_string_release);
+  g_clear_pointer (&channel->verdict_message, g_ref_string_release);
   g_free (channel);
 }
 
@@ -94,8 +96,10 @@ relay_subscriptions_leave (RelaySubscriptions *self)
 static void
 replace (char **string, char *value)
 {
-  g_ref_string_release (*string);
+  char *old = *string;
+
   *string = g_ref_string_acquire (value);
+  g_ref_string_release (old);
 }
 
 void
@@ -169,6 +173,11 @@ void
 relay_subscriptions_remove (RelaySubscriptions *self, Channel *channel)
 {
   relay_subscriptions_move (self, channel, PHASE_IDLE, NULL, NULL);
+  if (self->is_handing_over && channel->before != BEFORE_NOTHING) {
+    channel->is_asked = FALSE;
+    channel->is_in_doubt = FALSE;
+    return;
+  }
   g_queue_unlink (&self->arrivals, &channel->arrival);
   g_hash_table_remove (self->channels, channel->public.name);
   channel_unref (channel);
@@ -258,12 +267,8 @@ relay_subscriptions_connected (RelaySubscriptions *self)
 }
 
 void
-relay_subscriptions_disconnected (RelaySubscriptions *self)
+relay_subscriptions_reset (RelaySubscriptions *self)
 {
-  GList *next;
-
-  relay_subscriptions_enter (self);
-  self->is_connected = FALSE;
   self->is_exploring = FALSE;
   self->is_anonymous = FALSE;
   self->resume_usec = 0;
@@ -271,6 +276,18 @@ relay_subscriptions_disconnected (RelaySubscriptions *self)
   self->first_number = self->next_number;
   for (guint i = 0; i < REMEMBERED_UNSUBSCRIBES; i++)
     g_clear_pointer (&self->unsubscribes[i].names, g_strfreev);
+}
+
+void
+relay_subscriptions_disconnected (RelaySubscriptions *self)
+{
+  GList *next;
+
+  relay_subscriptions_enter (self);
+  if (self->is_handing_over)
+    relay_subscriptions_end_handover (self, TRUE);
+  self->is_connected = FALSE;
+  relay_subscriptions_reset (self);
 
   for (GList *link = self->arrivals.head; link != NULL; link = next) {
     Channel *channel = link->data;
@@ -420,6 +437,13 @@ relay_subscriptions_is_answered (RelaySubscriptions *self, const char *name)
          (channel->phase == PHASE_ON || channel->phase == PHASE_REJECTED || channel->phase == PHASE_FULL);
 }
 
+gboolean
+relay_subscriptions_is_settled (RelaySubscriptions *self)
+{
+  return self->is_connected && self->fresh.length == 0 && self->again.length == 0 && self->pieces.length == 0 &&
+         self->asked.length == 0;
+}
+
 /* ---- beginning and end ---- */
 
 RelaySubscriptions *
@@ -441,6 +465,7 @@ relay_subscriptions_free (RelaySubscriptions *self)
   if (self == NULL)
     return;
 
+  self->is_handing_over = FALSE;
   while (self->arrivals.length > 0)
     relay_subscriptions_remove (self, self->arrivals.head->data);
   g_queue_clear_full (&self->announcements, (GDestroyNotify) announcement_free);

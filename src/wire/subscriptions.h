@@ -125,6 +125,20 @@ void relay_subscriptions_connected (RelaySubscriptions *subscriptions);
 /* The connection is gone: nothing is subscribed any more; active becomes pending. */
 void relay_subscriptions_disconnected (RelaySubscriptions *subscriptions);
 
+/* Make before break: another connection is ready to be asked, while the present one goes on. From here on it is the new
+ * one that is asked and answers; a channel that the one before has stays active, whatever the new one says. */
+void relay_subscriptions_begin_handover (RelaySubscriptions *subscriptions);
+gboolean relay_subscriptions_is_handing_over (RelaySubscriptions *subscriptions);
+/* Has the new connection given its word on all that the one before has and that is still wanted? */
+gboolean relay_subscriptions_is_handed_over (RelaySubscriptions *subscriptions);
+/* @taken: the one before is gone: what the new one did not confirm is active no more. Else the new one is gone, and the
+ * one before is the present one again: what it does not have is queued for it, what it has and nobody wants any more is
+ * unsubscribed. */
+void relay_subscriptions_end_handover (RelaySubscriptions *subscriptions, gboolean taken);
+
+/* Is nothing queued or asked: has the server answered all that it is going to? FALSE without a connection. */
+gboolean relay_subscriptions_is_settled (RelaySubscriptions *subscriptions);
+
 /* The next message to send, or NULL; then *ret_next_usec is when to ask again (CLOCK_MONOTONIC µs like @now_usec,
  * -1: only after wake). Every call that returns a request counts as sent, and is to be followed by another: wake
  * is only called for what a NULL did not know of. Caller frees. */

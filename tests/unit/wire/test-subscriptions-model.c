@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "wire/subscriptions.h"
+#include "subscriptions-model.h"
 
 /*
  * Subscriptions against a server of many characters, in random order: wants come and go, requests and answers
@@ -8,268 +8,11 @@
  *
  * Each case has a seed of its own, which a failure names; GLib's --seed repeats the whole run.
  */
-#define SEC ((gint64) G_USEC_PER_SEC)
-#define N_NAMES 60
-#define N_STEPS 300
-#define MAX_UNDER_WAY 6
-
-/* Cases of a kind: a second's worth, or with -m slow what one wants to have seen once after a change. */
-#define N_CASES(n) (g_test_slow () ? 30 * (n) : (n))
-
-/* Of the server. What it does is truthful; the adversary, who is not, has a test of his own. */
-typedef struct {
-  guint limit;              /* channels it holds */
-  gboolean is_partial;      /* takes what it can of a request; else all or nothing */
-  gboolean is_error_first;  /* with is_partial */
-  gboolean is_limit_first;  /* tells of its limit before it looks at the names */
-  gboolean is_anonymous;    /* errors don't say whose they are */
-  gboolean names_culprit;   /* in the message */
-  gboolean names_innocent;  /* in the message, sometimes */
-  gboolean confirms_total;  /* all there is, each time */
-  gboolean confirms_oddly;  /* in several messages, twice, and with names of its own */
-  gboolean minds_unneeded;  /* an error for an unsubscribe of what it does not have */
-  double rate_limited;      /* how often */
-  double silent;            /* how often: does it or not, and says nothing */
-} Character;
-
-typedef struct {
-  char **confirmed; /* else an error */
-  char *id;         /* NULL if anonymous */
-  const char *action, *code;
-  char *message;
-} Answer;
-
-/* What was announced of a channel last. */
-typedef struct {
-  RelayChannelState state;
-  char *error_code;
-  gboolean durable;
-  guint n_holds;
-  gint64 active_since_usec;
-} Seen;
-
-typedef struct {
-  guint32 seed;
-  GRand *rand;
-  RelaySubscriptions *subs;
-  gint64 now_usec;
-  gboolean is_connected;
-  guint n_messages;
-
-  guint n_holds[N_NAMES]; /* what is wanted */
-  gboolean durable[N_NAMES];
-  GHashTable *seen; /* name → Seen */
-
-  Character character;
-  GHashTable *held;   /* set of names, at the server */
-  GQueue requests;    /* under way to it */
-  GQueue answers;     /* under way from it */
-  guint n_rate_limited; /* in a row */
-} Model;
-
-#define CHECK(model, condition) \
-  G_STMT_START { \
-    if (!(condition)) \
-      g_error ("%s:%d: case %u: %s", G_STRFUNC, __LINE__, (model)->seed, #condition); \
-  } G_STMT_END
-
-static gboolean
-roll (Model *m, double chance)
-{
-  return g_rand_double (m->rand) < chance;
-}
-
-static guint
-pick (Model *m, guint n)
-{
-  return (guint) g_rand_int_range (m->rand, 0, (gint32) n);
-}
-
-static const char *
-name_of (guint i)
-{
-  static char names[N_NAMES][16];
-
-  if (names[i][0] == '\0')
-    g_snprintf (names[i], sizeof names[i], "%s:%u", i % 7 == 3 ? "bad" : "good", i);
-  return names[i];
-}
-
-static gboolean
-is_bad (const char *name)
-{
-  return g_str_has_prefix (name, "bad:");
-}
-
-static void
-answer_free (Answer *answer)
-{
-  g_strfreev (answer->confirmed);
-  g_free (answer->id);
-  g_free (answer->message);
-  g_free (answer);
-}
-
 static void
 seen_free (Seen *seen)
 {
   g_free (seen->error_code);
   g_free (seen);
-}
-
-/* ---- the server ---- */
-
-static void
-answer_error (Model *m, const RelayRequest *request, const char *code, const char *culprit)
-{
-  Answer *answer = g_new0 (Answer, 1);
-
-  if (culprit != NULL && m->character.names_innocent && roll (m, 0.5))
-    culprit = name_of (pick (m, N_NAMES));
-  answer->id = m->character.is_anonymous ? NULL : g_strdup (request->id);
-  answer->action = request->subscribe ? "subscribe" : "unsubscribe";
-  answer->code = code;
-  if (culprit != NULL && m->character.names_culprit)
-    answer->message = g_strdup_printf ("Channel '%s' does not exist", culprit);
-  else
-    answer->message = g_strdup ("No");
-  g_queue_push_tail (&m->answers, answer);
-}
-
-static void
-answer_names (Model *m, GPtrArray *names)
-{
-  Answer *answer = g_new0 (Answer, 1);
-
-  g_ptr_array_add (names, NULL);
-  answer->confirmed = g_strdupv ((char **) names->pdata);
-  g_ptr_array_set_size (names, 0);
-  g_queue_push_tail (&m->answers, answer);
-}
-
-static void
-answer_confirmed (Model *m, GPtrArray *names)
-{
-  g_autoptr (GPtrArray) part = g_ptr_array_new ();
-  guint n = names->len;
-
-  if (m->character.confirms_total) {
-    GHashTableIter iter;
-    gpointer name;
-
-    g_hash_table_iter_init (&iter, m->held);
-    while (g_hash_table_iter_next (&iter, &name, NULL))
-      g_ptr_array_add (part, name);
-    answer_names (m, part);
-    return;
-  }
-  if (!m->character.confirms_oddly) {
-    if (n > 0)
-      answer_names (m, names);
-    return;
-  }
-  for (guint i = 0; i < n; i++) {
-    g_ptr_array_add (part, names->pdata[i]);
-    if (roll (m, 0.2))
-      g_ptr_array_add (part, (gpointer) "nobody:asked");
-    if (roll (m, 0.2))
-      g_ptr_array_add (part, names->pdata[pick (m, i + 1)]);
-    if (roll (m, 0.3))
-      answer_names (m, part);
-  }
-  answer_names (m, part);
-}
-
-static void
-serve_partly (Model *m, const RelayRequest *request)
-{
-  g_autoptr (GPtrArray) taken = g_ptr_array_new ();
-  const char *bad = NULL, *over = NULL;
-
-  for (char **name = request->channels; *name != NULL; name++) {
-    if (is_bad (*name)) {
-      bad = *name;
-    } else if (g_hash_table_contains (m->held, *name) || g_hash_table_size (m->held) < m->character.limit) {
-      g_hash_table_add (m->held, g_strdup (*name));
-      g_ptr_array_add (taken, *name);
-    } else {
-      over = *name;
-    }
-  }
-  if (!m->character.is_error_first)
-    answer_confirmed (m, taken);
-  if (bad != NULL)
-    answer_error (m, request, "INVALID_CHANNEL", bad);
-  if (over != NULL && (bad == NULL || !m->character.is_anonymous))
-    answer_error (m, request, "SUBSCRIPTION_LIMIT", over);
-  if (m->character.is_error_first)
-    answer_confirmed (m, taken);
-}
-
-static void
-serve_wholly (Model *m, const RelayRequest *request)
-{
-  g_autoptr (GPtrArray) taken = g_ptr_array_new ();
-  guint n_held = g_hash_table_size (m->held);
-  const char *bad = NULL;
-
-  for (char **name = request->channels; *name != NULL; name++) {
-    if (is_bad (*name) && (bad == NULL || roll (m, 0.5)))
-      bad = *name;
-    if (!g_hash_table_contains (m->held, *name))
-      n_held++;
-  }
-  if (n_held > m->character.limit && (m->character.is_limit_first || bad == NULL)) {
-    answer_error (m, request, "SUBSCRIPTION_LIMIT", request->channels[0]);
-    return;
-  }
-  if (bad != NULL) {
-    answer_error (m, request, "INVALID_CHANNEL", bad);
-    return;
-  }
-  for (char **name = request->channels; *name != NULL; name++) {
-    g_hash_table_add (m->held, g_strdup (*name));
-    g_ptr_array_add (taken, *name);
-  }
-  answer_confirmed (m, taken);
-}
-
-static void
-serve_unsubscribe (Model *m, const RelayRequest *request)
-{
-  for (char **name = request->channels; *name != NULL; name++)
-    if (!g_hash_table_remove (m->held, *name) && m->character.minds_unneeded)
-      answer_error (m, request, "INVALID_CHANNEL", *name);
-}
-
-static gboolean
-serve_one (Model *m)
-{
-  g_autoptr (RelayRequest) request = g_queue_pop_head (&m->requests);
-
-  if (request == NULL)
-    return FALSE;
-  /* An error for an unsubscribe that does not say whose it is could not be told from any other. */
-  if ((request->subscribe || !m->character.is_anonymous) && m->n_rate_limited < 5 &&
-      roll (m, m->character.rate_limited)) {
-    m->n_rate_limited++;
-    answer_error (m, request, "RATE_LIMITED", NULL);
-    return TRUE;
-  }
-  m->n_rate_limited = 0;
-  if (!request->subscribe) {
-    serve_unsubscribe (m, request);
-  } else if (roll (m, m->character.silent)) {
-    guint n_answers = m->answers.length;
-
-    if (roll (m, 0.5))
-      m->character.is_partial ? serve_partly (m, request) : serve_wholly (m, request);
-    while (m->answers.length > n_answers)
-      answer_free (g_queue_pop_tail (&m->answers));
-  } else {
-    m->character.is_partial ? serve_partly (m, request) : serve_wholly (m, request);
-  }
-  return TRUE;
 }
 
 /* ---- between the two ---- */
@@ -318,10 +61,77 @@ lose_all (Model *m)
   g_hash_table_remove_all (m->held);
 }
 
+/* What is under way on the connection before still gets there; its answers are nobody's any more. */
+static void
+begin_handover (Model *m)
+{
+  GHashTable *held = m->held;
+  double rate_limited = m->character.rate_limited;
+
+  m->character.rate_limited = 0;
+  while (serve_one (m))
+    ;
+  m->character.rate_limited = rate_limited;
+  m->held = m->held_before;
+  m->held_before = held;
+  lose_all (m);
+  m->is_handing_over = TRUE;
+  for (guint i = 0; i < N_NAMES; i++) {
+    const RelayChannel *channel = relay_subscriptions_lookup (m->subs, name_of (i));
+
+    m->was_active[i] = channel != NULL && channel->state == RELAY_CHANNEL_ACTIVE;
+  }
+  relay_subscriptions_begin_handover (m->subs);
+}
+
+static void
+end_handover (Model *m, gboolean taken)
+{
+  if (!taken) {
+    GHashTable *held = m->held;
+
+    lose_all (m);
+    m->held = m->held_before;
+    m->held_before = held;
+  }
+  m->fell_back = !taken;
+  g_hash_table_remove_all (m->held_before);
+  m->is_handing_over = FALSE;
+  relay_subscriptions_end_handover (m->subs, taken);
+}
+
+/* An unsubscribe that was not taken, as is not known yet, is the one thing that is lost by that. */
+static gboolean
+is_unsubscribe_refused (Model *m)
+{
+  for (GList *link = m->answers.head; link != NULL; link = link->next) {
+    const Answer *answer = link->data;
+
+    if (answer->confirmed == NULL && g_str_equal (answer->action, "unsubscribe"))
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* The new connection has answered for all that the one before has, or it is the end of one of the two. */
+static void
+hand_over (Model *m)
+{
+  if (!m->is_connected || is_unsubscribe_refused (m))
+    return;
+  if (!m->is_handing_over)
+    begin_handover (m);
+  else
+    end_handover (m, relay_subscriptions_is_handed_over (m->subs) || roll (m, 0.5));
+}
+
 static void
 reconnect (Model *m)
 {
   lose_all (m);
+  g_hash_table_remove_all (m->held_before);
+  m->is_handing_over = FALSE;
+  m->fell_back = FALSE;
   if (m->is_connected)
     relay_subscriptions_disconnected (m->subs);
   m->is_connected = !m->is_connected || roll (m, 0.5);
@@ -394,6 +204,18 @@ changed (const RelayChannel *channel, RelayChannelChange change, gpointer user_d
     let_go (m, channel->name);
 }
 
+/* What the connection before has stays active, as long as it is wanted. */
+static void
+check_handover (Model *m)
+{
+  for (guint i = 0; i < N_NAMES && m->is_handing_over; i++) {
+    const RelayChannel *channel = relay_subscriptions_lookup (m->subs, name_of (i));
+
+    m->was_active[i] &= channel != NULL;
+    CHECK (m, !m->was_active[i] || channel->state == RELAY_CHANNEL_ACTIVE);
+  }
+}
+
 /* ---- quiet ---- */
 
 static void
@@ -450,7 +272,7 @@ check_channel (Model *m, guint i)
     CHECK (m, g_str_equal (channel->error_code, "INVALID_CHANNEL"));
     break;
   case RELAY_CHANNEL_PENDING:
-    if (m->character.silent > 0)
+    if (m->character.silent > 0 || m->fell_back)
       break; /* no answer came once: the server may have it, and room that it was not asked for */
     /* An unsubscribe that was not taken may leave it there, and a batch with it be refused for the others. */
     CHECK (m, is_answered && (!is_held || m->character.rate_limited > 0));
@@ -488,6 +310,7 @@ model_new (guint32 seed, guint max_channels)
   m->subs = relay_subscriptions_new (max_channels);
   m->now_usec = 1000 * SEC;
   m->held = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  m->held_before = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   m->seen = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, (GDestroyNotify) seen_free);
   m->character.limit = G_MAXUINT;
   return m;
@@ -499,6 +322,7 @@ model_free (Model *m)
   lose_all (m);
   relay_subscriptions_free (m->subs);
   g_hash_table_unref (m->held);
+  g_hash_table_unref (m->held_before);
   g_hash_table_unref (m->seen);
   g_rand_free (m->rand);
   g_free (m);
@@ -563,8 +387,11 @@ step (Model *m)
       reconnect (m);
     else if (roll (m, 0.1))
       relay_subscriptions_ask_again (m->subs);
+    else if (roll (m, 0.2))
+      hand_over (m);
     break;
   }
+  check_handover (m);
 }
 
 static void
@@ -578,6 +405,10 @@ test_truthful (void)
     for (guint round = 0; round < 3; round++) {
       for (guint n = 0; n < N_STEPS; n++)
         step (m);
+      if (m->is_handing_over && roll (m, 0.5))
+        settle (m);
+      if (m->is_handing_over)
+        end_handover (m, roll (m, 0.5));
       settle (m);
       check_all (m);
     }
@@ -775,6 +606,8 @@ test_adversary (void)
       m->now_usec = next_usec;
     }
     CHECK (m, next_usec < 0);
+    if (m->is_handing_over)
+      end_handover (m, roll (m, 0.5));
     CHECK (m, m->n_messages <= 20 * N_NAMES + 50);
     for (guint k = 0; k < N_NAMES; k++) {
       const RelayChannel *channel = relay_subscriptions_lookup (m->subs, name_of (k));

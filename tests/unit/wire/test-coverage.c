@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/coverage.h"
+
+#include <string.h>
+
+#include "subscriptions-fixture.h"
+
+#define T(seconds) (REALTIME + (seconds) * SEC)
+
+typedef struct {
+  Fixture f;
+  RelayCoverage *coverage;
+  GString *told;
+  GString *changed;
+} Covered;
+
+/* "SINCE-UNTIL CAUSE channel channel", in seconds. */
+static void
+on_gap (const RelayGap *gap, gpointer user_data)
+{
+  Covered *c = user_data;
+  g_autofree char *channels = g_strjoinv (" ", gap->channels);
+
+  g_string_append_printf (c->told, "%s%d-%d %s %s", c->told->len > 0 ? ", " : "",
+                          (int) (((gint64) gap->since_usec - REALTIME) / SEC),
+                          (int) (((gint64) gap->until_usec - REALTIME) / SEC), gap->cause, channels);
+}
+
+static void
+on_changed (const char *channel, gpointer user_data)
+{
+  Covered *c = user_data;
+
+  g_string_append_printf (c->changed, "%s%s", c->changed->len > 0 ? " " : "", channel);
+}
+
+static void
+set_up_covered (Covered *c, gconstpointer data)
+{
+  set_up (&c->f, data);
+  c->told = g_string_new (NULL);
+  c->changed = g_string_new (NULL);
+  c->coverage = relay_coverage_new (c->f.subs, on_gap, on_changed, c);
+}
+
+static void
+tear_down_covered (Covered *c, gconstpointer data)
+{
+  relay_coverage_free (c->coverage);
+  g_string_free (c->told, TRUE);
+  g_string_free (c->changed, TRUE);
+  tear_down (&c->f, data);
+}
+
+static void
+expect_told (Covered *c, const char *expected)
+{
+  g_assert_cmpstr (c->told->str, ==, expected);
+  g_string_truncate (c->told, 0);
+}
+
+static void
+send_all (Covered *c)
+{
+  g_autoptr (RelayRequest) request = NULL;
+
+  while ((request = relay_subscriptions_next (c->f.subs, c->f.now_usec, &c->f.next_usec)) != NULL)
+    g_clear_pointer (&request, relay_request_free);
+}
+
+static void
+confirm_at (Covered *c, const char *names, gint64 realtime_usec)
+{
+  g_auto (GStrv) split = g_strsplit (names, " ", -1);
+
+  send_all (c);
+  relay_subscriptions_confirmed (c->f.subs, (const char *const *) split, realtime_usec);
+  send_all (c);
+  relay_coverage_tell (c->coverage, FALSE);
+}
+
+static void
+lose_at (Covered *c, const char *cause, gint64 alive_usec)
+{
+  relay_coverage_set_alive (c->coverage, alive_usec);
+  relay_coverage_set_cause (c->coverage, cause);
+  relay_coverage_tell (c->coverage, TRUE);
+  relay_subscriptions_disconnected (c->f.subs);
+}
+
+/* One loss, channels that come back one by one: one gap, from the last proof of life to the last confirmation. */
+static void
+test_one_loss (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:2 a:1 a:3");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2 a:3", T (1));
+  expect_told (c, ""); /* nobody was listening before */
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, RELAY_COVERAGE_ACTIVE);
+
+  lose_at (c, "LOST", T (10));
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, T (10));
+  hold (&c->f, "a:4"); /* is new: nothing of it was missed */
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:3", T (20));
+  confirm_at (c, "a:1", T (21));
+  expect_told (c, "");
+  confirm_at (c, "a:4 a:2", T (22));
+  expect_told (c, "10-22 LOST a:1 a:2 a:3");
+  relay_coverage_tell (c->coverage, TRUE);
+  expect_told (c, "");
+}
+
+/* Attempts that come to nothing belong to the same loss. */
+static void
+test_lost_again (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (1));
+  lose_at (c, "LOST", T (10));
+  relay_subscriptions_connected (c->f.subs);
+  send_all (c);
+  lose_at (c, "TIMEOUT", T (15));
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1", T (20));
+  expect_told (c, "");
+
+  /* What came back is told before it is lost again; what did not goes on. */
+  lose_at (c, "TIMEOUT", T (25));
+  expect_told (c, "10-20 LOST a:1");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (30));
+  expect_told (c, "10-30 LOST a:2, 25-30 TIMEOUT a:1");
+}
+
+/* Refused now, and taken later: told when it is heard again. */
+static void
+test_refused (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (1));
+  lose_at (c, "LOST", T (10));
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1", T (20));
+  relay_subscriptions_refused (c->f.subs, NULL, "subscribe", "INVALID_CHANNEL", "a:2", c->f.now_usec, 0.5);
+  send_all (c);
+  relay_coverage_tell (c->coverage, FALSE);
+  expect_told (c, "10-20 LOST a:1");
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:2"), ==, T (10));
+  relay_subscriptions_ask_again (c->f.subs);
+  confirm_at (c, "a:2", T (40));
+  expect_told (c, "10-40 LOST a:2");
+}
+
+/* Who does not want it any more misses nothing. */
+static void
+test_wanted_no_more (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2 a:3");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2 a:3", T (1));
+  lose_at (c, "LOST", T (10));
+  release (&c->f, "a:1");
+  hold (&c->f, "a:1");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:2", T (20));
+  release (&c->f, "a:2"); /* its hole is closed, and not told yet */
+  confirm_at (c, "a:1 a:3", T (21));
+  expect_told (c, "10-21 LOST a:3");
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:2"), ==, RELAY_COVERAGE_NEVER);
+}
+
+/* The relay was not running. */
+static void
+test_restart (Covered *c, gconstpointer data)
+{
+  relay_subscriptions_set_durable (c->f.subs, "a:1", TRUE);
+  relay_subscriptions_set_durable (c->f.subs, "a:2", TRUE);
+  relay_coverage_restore (c->coverage, "a:1", T (-100));
+  g_string_truncate (c->changed, 0);
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (5));
+  expect_told (c, "-100-5 RESTARTED a:1");
+  g_assert_cmpstr (c->changed->str, ==, "a:1 a:2");
+}
+
+/* A handover: no channel is lost while one of the connections has it. */
+static void
+test_handover (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2 a:3");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2 a:3", T (1));
+  relay_coverage_set_alive (c->coverage, T (9));
+  relay_coverage_set_cause (c->coverage, "LOST");
+
+  relay_subscriptions_begin_handover (c->f.subs);
+  confirm_at (c, "a:1 a:2 a:3", T (10));
+  relay_subscriptions_end_handover (c->f.subs, TRUE);
+  expect_told (c, "");
+
+  /* The first one ends in the middle. */
+  relay_coverage_set_alive (c->coverage, T (20));
+  relay_subscriptions_begin_handover (c->f.subs);
+  confirm_at (c, "a:2", T (21));
+  relay_subscriptions_end_handover (c->f.subs, TRUE);
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:2"), ==, RELAY_COVERAGE_ACTIVE);
+  confirm_at (c, "a:1 a:3", T (25));
+  expect_told (c, "20-25 LOST a:1 a:3");
+
+  /* The second one does. */
+  relay_subscriptions_begin_handover (c->f.subs);
+  confirm_at (c, "a:2", T (31));
+  relay_subscriptions_end_handover (c->f.subs, FALSE);
+  send_all (c);
+  relay_coverage_tell (c->coverage, TRUE);
+  expect_told (c, "");
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+#define ADD(name, func) g_test_add ("/wire/coverage/" name, Covered, NULL, set_up_covered, func, tear_down_covered)
+  ADD ("one-loss", test_one_loss);
+  ADD ("lost-again", test_lost_again);
+  ADD ("refused", test_refused);
+  ADD ("wanted-no-more", test_wanted_no_more);
+  ADD ("restart", test_restart);
+  ADD ("handover", test_handover);
+  return g_test_run ();
+}
