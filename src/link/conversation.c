@@ -516,3 +516,15 @@ relay_conversation_set_paused (RelayConversation *conversation, gboolean paused)
 {
   relay_link_set_paused (conversation->link, paused);
 }
+
+void
+relay_conversation_probe (RelayConversation *conversation, guint64 timeout_usec)
+{
+  relay_link_probe (conversation->link, timeout_usec);
+}
+
+gint64
+relay_conversation_get_proof (RelayConversation *conversation)
+{
+  return relay_link_get_proof (conversation->link);
+}

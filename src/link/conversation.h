@@ -53,4 +53,7 @@ gboolean relay_conversation_is_established (RelayConversation *conversation);
 void relay_conversation_wake (RelayConversation *conversation);
 /* A round trip of the protocol's ping, shared by all who ask while one is under way. Answers within pong_timeout_usec. */
 void relay_conversation_ping (RelayConversation *conversation, RelayPingCallback callback, gpointer user_data);
+/* As relay_link_probe and relay_link_get_proof. */
+void relay_conversation_probe (RelayConversation *conversation, guint64 timeout_usec);
+gint64 relay_conversation_get_proof (RelayConversation *conversation);
 void relay_conversation_set_paused (RelayConversation *conversation, gboolean paused);

@@ -4,9 +4,11 @@
 #include <libsoup/soup.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/http.h"
 #include "common/turn.h"
 #include "link/paced-stream.h"
+#include "link/proof.h"
 #include "wire/action.h"
 
 /*
@@ -30,6 +32,13 @@
  *
  * Liveness: `heard_usec` is only noted when bytes come; the timer computes what is left when it fires, so that it
  * is set twice a ping interval at most, however many frames there are.
+ *
+ * A probe is a shorter deadline beside that one. It begins by waiting until all that is there has been read, be it from
+ * before the doubt arose; then it sends a ping, and whatever is heard behind that ends it. It never pushes the deadline of
+ * liveness back.
+ *
+ * A link that is told to close has a deadline, too, but not while it is paused: what it has not read by the deadline is
+ * lost.
  */
 
 /* Unanswered pings whose time is remembered. There are more only if the server never answers one but keeps sending. */
@@ -47,6 +56,11 @@ typedef struct {
   GCancellable *cancellable;
 } Handshake;
 
+typedef struct {
+  gint64 sent_usec;          /* CLOCK_MONOTONIC */
+  gint64 sent_boottime_usec;
+} Ping;
+
 struct RelayLink {
   RelayLinkOptions options;
   const RelayLinkEvents *events;
@@ -54,6 +68,9 @@ struct RelayLink {
 
   Phase phase;
   gboolean close_asked; /* by relay_link_close: no trouble then */
+  guint close_code;     /* what with, 0 if no close frame was sent for it */
+  gint64 close_boottime_usec;
+  gint64 close_left_usec; /* of the closing handshake's time, while paused */
   RelayTrouble *trouble;
   GSource *timer;
 
@@ -65,7 +82,11 @@ struct RelayLink {
 
   gint64 heard_usec; /* CLOCK_MONOTONIC; bytes came, or the silence started to count */
   gint64 asked_usec; /* when liveness sent its ping, 0 if none is in question */
-  gint64 pings[MAX_PINGS]; /* CLOCK_MONOTONIC when each unanswered ping was sent, oldest first */
+  guint64 probe_timeout_usec; /* 0: no probe is under way */
+  gint64 probe_usec; /* CLOCK_MONOTONIC when it sent its ping, 0 while there is something to be read before that */
+  RelayProof proof;
+  gboolean must_prove; /* nothing proved that long that a ping shall */
+  Ping pings[MAX_PINGS]; /* each unanswered one, oldest first */
   guint n_pings;
   guint next_ping_id;
 };
@@ -107,6 +128,7 @@ static void
 cut (RelayLink *link)
 {
   abandon_handshake (link);
+  relay_proof_end (&link->proof);
   if (link->stream != NULL)
     relay_paced_stream_disarm (link->stream);
   /* libsoup closes the stream when its WebSocket goes. With TLS that says goodbye, in a thread, for as long as the peer
@@ -126,6 +148,9 @@ take_goodbye (RelayLink *link)
 {
   guint code = soup_websocket_connection_get_close_code (link->websocket);
 
+  /* An answer to ours repeats its code (RFC 6455 §5.5.1); any other may have crossed it. */
+  if (code != 0 && code == link->close_code && link->trouble == NULL)
+    relay_proof_answered (&link->proof, link->close_boottime_usec);
   /* Registered codes that libsoup 3.2 does not know (1012 restart, 1013 try later, 1014 bad gateway): it takes them for a
    * violation, but the code tells more. */
   if (code >= 1012 && code <= 1014)
@@ -151,54 +176,118 @@ finish (RelayLink *link)
   link->events->closed (link, trouble, link->user_data);
 }
 
+/* Paused while closing: there may be something to be heard yet. Not where the end is the peer's doing, or where what comes
+ * is of no more use. */
+static gboolean
+may_rest (RelayLink *link)
+{
+  return link->paused && link->close_code != 0 && link->trouble == NULL &&
+         soup_websocket_connection_get_close_code (link->websocket) == 0;
+}
+
+/* A pause began or ended, or something else did of what may_rest depends on. */
+static void
+rest_closing (RelayLink *link)
+{
+  gint64 deadline = g_source_get_ready_time (link->timer);
+
+  if (may_rest (link) && deadline >= 0) {
+    link->close_left_usec = MAX (deadline - g_get_monotonic_time (), 0);
+    relay_turn_disarm (link->timer);
+  } else if (!may_rest (link) && deadline < 0) {
+    relay_turn_arm_in (link->timer, (guint64) link->close_left_usec);
+  }
+}
+
 /* The end is near: @delay_usec at most. */
 static void
 begin_closing (RelayLink *link, guint64 delay_usec)
 {
-  if (link->phase >= PHASE_CLOSING)
-    return;
-  link->phase = PHASE_CLOSING;
-  relay_turn_arm_in (link->timer, delay_usec);
+  if (link->phase < PHASE_CLOSING) {
+    link->phase = PHASE_CLOSING;
+    relay_turn_arm_in (link->timer, delay_usec);
+  }
+  if (link->phase == PHASE_CLOSING)
+    rest_closing (link);
 }
 
 /* ---- liveness ---- */
 
+/* @base + @span, or never where that is beyond all time. */
+static gint64
+add_usec (gint64 base, guint64 span)
+{
+  return span < (guint64) (G_MAXINT64 - base) ? base + (gint64) span : G_MAXINT64;
+}
+
+/* When the server is dead if it is not heard until then; never if it was not asked. */
+static gint64
+get_death (RelayLink *link)
+{
+  gint64 death = G_MAXINT64;
+
+  if (link->asked_usec != 0)
+    death = add_usec (link->asked_usec, link->options.pong_timeout_usec);
+  if (link->probe_usec != 0)
+    death = MIN (death, add_usec (link->probe_usec, link->probe_timeout_usec));
+  return death;
+}
+
 static void
 watch_liveness (RelayLink *link)
 {
-  if (link->paused)
+  gint64 deadline = get_death (link);
+
+  if (link->paused) {
     relay_turn_disarm (link->timer);
-  else if (link->asked_usec != 0)
-    relay_turn_arm_at (link->timer, link->asked_usec + (gint64) link->options.pong_timeout_usec);
-  else
-    relay_turn_arm_at (link->timer, link->heard_usec + (gint64) link->options.ping_interval_usec);
+    return;
+  }
+  if (link->must_prove || (link->probe_timeout_usec != 0 && link->probe_usec == 0))
+    deadline = 0; /* looked at in each turn until all is read; meanwhile no turn waits for anything */
+  else if (link->asked_usec == 0)
+    deadline = MIN (deadline, add_usec (link->heard_usec, link->options.ping_interval_usec));
+  relay_turn_arm_at (link->timer, deadline);
+}
+
+/* Whoever was asked has answered. */
+static void
+note_heard (RelayLink *link, gint64 now)
+{
+  link->heard_usec = now;
+  link->asked_usec = 0;
+  if (link->probe_usec != 0)
+    link->probe_usec = link->probe_timeout_usec = 0;
+}
+
+static void
+ask (RelayLink *link, gint64 now)
+{
+  gboolean is_silent = link->asked_usec == 0 && now >= add_usec (link->heard_usec, link->options.ping_interval_usec);
+  gboolean is_probe = link->probe_timeout_usec != 0 && link->probe_usec == 0;
+
+  if (is_silent)
+    link->asked_usec = now;
+  if (is_probe)
+    link->probe_usec = now;
+  if (is_silent || is_probe || link->must_prove)
+    relay_link_ping (link);
+  link->must_prove = FALSE;
 }
 
 static void
 check_liveness (RelayLink *link)
 {
   gint64 now = g_get_monotonic_time ();
-  gint64 deadline;
 
   /* The loop may be late (a busy machine, a stopped process): what is there but unread is no silence. */
   if (relay_paced_stream_has_unread (link->stream)) {
-    link->heard_usec = now;
-    link->asked_usec = 0;
-  }
-
-  if (link->asked_usec == 0) {
-    deadline = link->heard_usec + (gint64) link->options.ping_interval_usec;
-    if (now >= deadline) {
-      link->asked_usec = now;
-      relay_link_ping (link);
-    }
+    note_heard (link, now);
+  } else if (now >= get_death (link)) {
+    take_trouble (link, relay_trouble_new (RELAY_CAUSE_SILENT, NULL));
+    finish (link);
+    return;
   } else {
-    deadline = link->asked_usec + (gint64) link->options.pong_timeout_usec;
-    if (now >= deadline) {
-      take_trouble (link, relay_trouble_new (RELAY_CAUSE_SILENT, NULL));
-      finish (link);
-      return;
-    }
+    ask (link, now);
   }
   /* Unless the ping met a dead socket. */
   if (link->phase == PHASE_OPEN)
@@ -241,13 +330,30 @@ on_heard (RelayPacedStream *stream, gsize bytes, gpointer user_data)
 {
   RelayLink *link = user_data;
 
-  link->heard_usec = g_get_monotonic_time ();
+  gint64 now = g_get_monotonic_time ();
+
   /* An answered question waits no more: with a timeout that is longer than the interval, the next one would be late. */
-  if (link->asked_usec != 0 && link->phase == PHASE_OPEN) {
-    link->asked_usec = 0;
+  if ((link->asked_usec != 0 || link->probe_usec != 0) && link->phase == PHASE_OPEN) {
+    note_heard (link, now);
     watch_liveness (link);
+  } else {
+    link->heard_usec = now;
   }
   link->events->heard (link, bytes, link->user_data);
+}
+
+static void
+on_emptied (RelayPacedStream *stream, gsize bytes, gboolean ended, gpointer user_data)
+{
+  RelayLink *link = user_data;
+
+  relay_proof_emptied (&link->proof, bytes, ended);
+  /* A server that has much to say is never asked for being silent; but what it sends may prove nothing. */
+  if (bytes > RELAY_PROOF_MAX_BATCH_BYTES && link->phase == PHASE_OPEN && link->n_pings == 0 && !link->must_prove &&
+      relay_proof_get_age (&link->proof) > (gint64) MIN (link->options.ping_interval_usec, G_MAXINT64)) {
+    link->must_prove = TRUE;
+    watch_liveness (link);
+  }
 }
 
 /* Within a read of libsoup's: it may be told to close there, and sends the frame at once. */
@@ -267,6 +373,12 @@ on_exceeded (RelayPacedStream *stream, RelayPacedStreamExcess excess, gpointer u
                                      too_big ? SOUP_WEBSOCKET_CLOSE_TOO_BIG : SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION,
                                      too_big ? "message too big" : "too many pings");
 }
+
+static const RelayPacedStreamEvents stream_events = {
+  .heard = on_heard,
+  .emptied = on_emptied,
+  .exceeded = on_exceeded,
+};
 
 /* ---- libsoup's WebSocket ---- */
 
@@ -291,6 +403,8 @@ on_error (SoupWebsocketConnection *websocket, GError *error, gpointer user_data)
 {
   RelayLink *link = user_data;
 
+  if (error->domain == SOUP_WEBSOCKET_ERROR)
+    relay_proof_take_back (&link->proof); /* what comes behind what is broken is skipped, also if it was read already */
   if (error->domain != SOUP_WEBSOCKET_ERROR) {
     g_autoptr (GUri) uri = g_uri_parse (link->options.url, G_URI_FLAGS_NONE, NULL);
 
@@ -351,7 +465,7 @@ open_websocket (RelayLink *link, SoupWebsocketConnection *websocket)
   g_autoptr (GUri) uri = g_uri_ref (soup_websocket_connection_get_uri (websocket));
   g_autoptr (GIOStream) base = take_stream (websocket);
 
-  link->stream = relay_paced_stream_new (base, link->options.max_message_bytes, on_heard, on_exceeded, link);
+  link->stream = relay_paced_stream_new (base, link->options.max_message_bytes, &stream_events, link);
   relay_paced_stream_set_paused (link->stream, link->paused);
   link->websocket = soup_websocket_connection_new (G_IO_STREAM (link->stream), uri, SOUP_WEBSOCKET_CONNECTION_CLIENT, NULL,
                                                    NULL, NULL);
@@ -390,6 +504,7 @@ on_handshake_done (GObject *source, GAsyncResult *result, gpointer user_data)
     if (websocket != NULL) {
       link->phase = PHASE_OPEN;
       open_websocket (link, g_steal_pointer (&websocket));
+      relay_proof_begin (&link->proof, link->socket);
       link->heard_usec = g_get_monotonic_time ();
       watch_liveness (link);
     } else {
@@ -493,7 +608,7 @@ relay_link_ping (RelayLink *link)
   link->next_ping_id++;
   if (link->n_pings == MAX_PINGS)
     memmove (link->pings, link->pings + 1, --link->n_pings * sizeof link->pings[0]);
-  link->pings[link->n_pings++] = g_get_monotonic_time ();
+  link->pings[link->n_pings++] = (Ping){ g_get_monotonic_time (), relay_clock_boottime () };
   return TRUE;
 }
 
@@ -505,8 +620,10 @@ relay_link_take_pong (RelayLink *link)
 
   if (link->n_pings == 0)
     return -1;
+  /* Whichever of them is meant: it is no answer to an earlier one. */
+  relay_proof_answered (&link->proof, link->pings[0].sent_boottime_usec);
   do {
-    sent = link->pings[0];
+    sent = link->pings[0].sent_usec;
     memmove (link->pings, link->pings + 1, --link->n_pings * sizeof link->pings[0]);
   } while (link->n_pings > 0 && now - sent > (gint64) link->options.pong_timeout_usec);
   return now - sent;
@@ -526,6 +643,18 @@ make_close_reason (const char *reason)
   return g_strndup (reason, end != NULL ? (gsize) (end - reason) : 0);
 }
 
+/* libsoup 3.2 gives the peer five seconds for its answer, and then stops reading. The deadline here is shorter, and rests
+ * while nothing is read; so that one must not strike in between. It is the one timeout source that has the WebSocket for
+ * its data. */
+static void
+stop_close_timer (SoupWebsocketConnection *websocket)
+{
+  GSource *source = g_main_context_find_source_by_funcs_user_data (NULL, &g_timeout_funcs, websocket);
+
+  if (source != NULL)
+    g_source_set_ready_time (source, -1);
+}
+
 void
 relay_link_close (RelayLink *link, guint code, const char *reason)
 {
@@ -536,9 +665,30 @@ relay_link_close (RelayLink *link, guint code, const char *reason)
     return;
   link->close_asked = TRUE;
   abandon_handshake (link);
+  if (open) {
+    link->close_code = code;
+    link->close_boottime_usec = relay_clock_boottime ();
+  }
   begin_closing (link, open ? RELAY_LINK_CLOSE_TIMEOUT_USEC : 0);
-  if (open)
+  if (open) {
     soup_websocket_connection_close (link->websocket, (gushort) code, short_reason);
+    stop_close_timer (link->websocket);
+  }
+}
+
+void
+relay_link_probe (RelayLink *link, guint64 timeout_usec)
+{
+  if (link->phase != PHASE_OPEN || link->probe_timeout_usec != 0)
+    return;
+  link->probe_timeout_usec = MAX (timeout_usec, 1);
+  watch_liveness (link);
+}
+
+gint64
+relay_link_get_proof (RelayLink *link)
+{
+  return relay_proof_get (&link->proof);
 }
 
 void
@@ -553,7 +703,11 @@ relay_link_set_paused (RelayLink *link, gboolean paused)
     /* What the server said in between is not known: the silence counts from here. */
     link->heard_usec = g_get_monotonic_time ();
     link->asked_usec = 0;
+    if (link->probe_usec != 0)
+      link->probe_usec = link->heard_usec;
     watch_liveness (link);
+  } else if (link->phase == PHASE_CLOSING) {
+    rest_closing (link);
   }
 }
 

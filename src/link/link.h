@@ -21,6 +21,7 @@ typedef struct {
 
 #define RELAY_LINK_HANDSHAKE_TIMEOUT_USEC (20 * G_USEC_PER_SEC) /* from the start until the 101 answer */
 #define RELAY_LINK_CLOSE_TIMEOUT_USEC (2 * G_USEC_PER_SEC)      /* for the peer's close frame after ours */
+#define RELAY_LINK_PROBE_USEC (5 * G_USEC_PER_SEC) /* for a sign of life when there is reason to doubt */
 
 /* Called from the main loop only, never from within a call of the link's; the link may be freed in each of them but
  * `heard`. */
@@ -59,8 +60,21 @@ gboolean relay_link_ping (RelayLink *link);
  * look long. */
 gint64 relay_link_take_pong (RelayLink *link);
 
-/* Closes with @code (RFC 6455 §7.4.1); `closed` follows, after RELAY_LINK_CLOSE_TIMEOUT_USEC at most.
- * During the handshake: gives it up. */
+/* There is reason to doubt that the server is still there (the machine slept, the network is another one): reads what
+ * had come before, then asks, and takes the server for dead if it is not heard within @timeout_usec; or earlier, if liveness
+ * was about to find that anyway. Nothing while such a probe is under way, nor in the handshake or while closing. The
+ * time rests while paused. */
+void relay_link_probe (RelayLink *link, guint64 timeout_usec);
+
+/* The last proof of life, CLOCK_REALTIME µs: all that the server had sent by then was heard; an event that was sent
+ * before it cannot be lost with this link. What the server itself still holds back (in queues of its own, behind a full
+ * window) is not sent yet. Never later than the last bytes heard, and often a little earlier (proof.c tells why); rests
+ * while paused. Still there in `closed`, where an orderly end, the peer's close frame or the end of its stream, counts
+ * like anything heard; after relay_link_close the peer's answer to that proves the time of the call. 0 before `opened`. */
+gint64 relay_link_get_proof (RelayLink *link);
+
+/* Closes with @code (RFC 6455 §7.4.1); `closed` follows, after RELAY_LINK_CLOSE_TIMEOUT_USEC at most, which rests while
+ * paused: what has come until then is still delivered. During the handshake: gives it up. */
 void relay_link_close (RelayLink *link, guint code, const char *reason);
 
 /* While paused nothing is read, so that TCP holds the server back; liveness rests. Messages that were read already

@@ -34,8 +34,7 @@ struct _RelayPacedInput {
 
   GPollableInputStream *base;
   RelayPacedStream *owner; /* for the callbacks; NULL when it is gone */
-  RelayPacedStreamHeard heard;
-  RelayPacedStreamExceeded exceeded;
+  const RelayPacedStreamEvents *events; /* NULL: nobody wants to know any more */
   gpointer user_data;
 
   guint8 *buffer; /* RELAY_PACED_STREAM_CHUNK_BYTES, of which start … end are not handed out yet */
@@ -45,6 +44,8 @@ struct _RelayPacedInput {
   gboolean paused;
   gboolean draining;
   gboolean base_blocked;
+  gboolean has_exceeded;
+  gsize unproven; /* bytes that came since the stream below was empty */
   GPtrArray *sources; /* of PacedSource, borrowed: they leave when they are finalized */
 };
 
@@ -193,12 +194,22 @@ input_drain (RelayPacedInput *input)
 static void
 input_exceed (RelayPacedInput *input, RelayPacedStreamExcess excess)
 {
-  RelayPacedStreamExceeded exceeded = input->exceeded;
+  gboolean first = !input->has_exceeded;
 
-  input->exceeded = NULL;
+  input->has_exceeded = TRUE;
   input_drain (input);
-  if (exceeded != NULL && input->owner != NULL)
-    exceeded (input->owner, excess, input->user_data);
+  if (first && input->events != NULL && input->owner != NULL)
+    input->events->exceeded (input->owner, excess, input->user_data);
+}
+
+static void
+input_note_empty (RelayPacedInput *input, gboolean ended)
+{
+  gsize bytes = input->unproven;
+
+  input->unproven = 0;
+  if (!input->draining && input->events != NULL && input->events->emptied != NULL && input->owner != NULL)
+    input->events->emptied (input->owner, bytes, ended, input->user_data);
 }
 
 /* Fills the empty buffer. As read_nonblocking. */
@@ -210,14 +221,17 @@ input_fill (RelayPacedInput *input, GError **error)
                                                        &local_error);
 
   input->base_blocked = g_error_matches (local_error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+  if (n == 0 || input->base_blocked)
+    input_note_empty (input, n == 0);
   if (n < 0) {
     g_propagate_error (error, g_steal_pointer (&local_error));
     return n;
   }
   input->start = 0;
   input->end = (gsize) n;
-  if (n > 0 && input->heard != NULL && input->owner != NULL)
-    input->heard (input->owner, (gsize) n, input->user_data);
+  input->unproven += (gsize) n;
+  if (n > 0 && input->events != NULL && input->owner != NULL)
+    input->events->heard (input->owner, (gsize) n, input->user_data);
   return n;
 }
 
@@ -481,8 +495,8 @@ relay_paced_stream_class_init (RelayPacedStreamClass *class)
 }
 
 RelayPacedStream *
-relay_paced_stream_new (GIOStream *base, gsize max_message_bytes, RelayPacedStreamHeard heard,
-                        RelayPacedStreamExceeded exceeded, gpointer user_data)
+relay_paced_stream_new (GIOStream *base, gsize max_message_bytes, const RelayPacedStreamEvents *events,
+                        gpointer user_data)
 {
   RelayPacedStream *stream = g_object_new (RELAY_TYPE_PACED_STREAM, NULL);
 
@@ -490,8 +504,7 @@ relay_paced_stream_new (GIOStream *base, gsize max_message_bytes, RelayPacedStre
   stream->input = g_object_new (RELAY_TYPE_PACED_INPUT, NULL);
   stream->input->base = g_object_ref (G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (base)));
   stream->input->owner = stream;
-  stream->input->heard = heard;
-  stream->input->exceeded = exceeded;
+  stream->input->events = events;
   stream->input->user_data = user_data;
   stream->input->gauge.max_message_bytes = max_message_bytes;
   stream->output = g_object_new (RELAY_TYPE_PACED_OUTPUT, NULL);
@@ -524,6 +537,5 @@ relay_paced_stream_has_unread (RelayPacedStream *stream)
 void
 relay_paced_stream_disarm (RelayPacedStream *stream)
 {
-  stream->input->heard = NULL;
-  stream->input->exceeded = NULL;
+  stream->input->events = NULL;
 }

@@ -20,15 +20,20 @@ typedef enum {
   RELAY_PACED_STREAM_TOO_MANY_PINGS, /* the peer pings and does not read our pongs */
 } RelayPacedStreamExcess;
 
-/* The peer went over a limit: the stream drains itself from here (relay_paced_stream_drain). Called once, from the main
- * loop, from within a read of the stream. */
-typedef void (*RelayPacedStreamExceeded) (RelayPacedStream *stream, RelayPacedStreamExcess excess, gpointer user_data);
-/* Bytes came from below (before they are handed out): a sign of life. From within a read of the stream. */
-typedef void (*RelayPacedStreamHeard) (RelayPacedStream *stream, gsize bytes, gpointer user_data);
+/* Called from the main loop, from within a read of the stream; static. */
+typedef struct {
+  /* Bytes came from below (before they are handed out): a sign of life. */
+  void (*heard) (RelayPacedStream *stream, gsize bytes, gpointer user_data);
+  /* All that has come is handed out (it may not be digested yet): the stream below would block, or (@ended) is at its
+   * orderly end. @bytes: how many came since it was empty before. Not while draining. May be NULL. */
+  void (*emptied) (RelayPacedStream *stream, gsize bytes, gboolean ended, gpointer user_data);
+  /* The peer went over a limit: the stream drains itself from here (relay_paced_stream_drain). Called once. */
+  void (*exceeded) (RelayPacedStream *stream, RelayPacedStreamExcess excess, gpointer user_data);
+} RelayPacedStreamEvents;
 
 /* @base: its input and output must be pollable; a reference is kept. */
-RelayPacedStream *relay_paced_stream_new (GIOStream *base, gsize max_message_bytes, RelayPacedStreamHeard heard,
-                                          RelayPacedStreamExceeded exceeded, gpointer user_data);
+RelayPacedStream *relay_paced_stream_new (GIOStream *base, gsize max_message_bytes, const RelayPacedStreamEvents *events,
+                                          gpointer user_data);
 void relay_paced_stream_set_paused (RelayPacedStream *stream, gboolean paused);
 
 /* From here on nothing is handed out but the end of the stream: what comes is read, paused or not, and thrown away.

@@ -583,6 +583,30 @@ test_ping_bounded (void)
   g_assert_cmpuint (talk.pings->len, ==, 1 + RELAY_CONVERSATION_MAX_PINGS);
 }
 
+/* ---- doubt ---- */
+
+static void
+test_probe (void)
+{
+  g_auto (Talk) talk = { 0 };
+  gint64 opened;
+
+  talk_open (&talk);
+  opened = relay_conversation_get_proof (talk.conversation);
+  g_assert_cmpint (opened, >, g_get_real_time () - 60 * (gint64) G_USEC_PER_SEC);
+  ws_run_for (100 * MSEC);
+  relay_conversation_probe (talk.conversation, 5 * G_USEC_PER_SEC);
+  /* The service's answer is a pong, which proves the time of the question. */
+  ws_wait_for (relay_conversation_get_proof (talk.conversation) >= opened + 90 * MSEC);
+  g_assert_cmpuint (service_count (talk.peer, "ping"), ==, 1);
+  g_assert_cmpuint (talk.n_closed, ==, 0);
+
+  talk.server->text = NULL;
+  relay_conversation_probe (talk.conversation, 100 * MSEC);
+  ws_wait_for (talk.n_closed == 1);
+  g_assert_cmpstr (talk.code, ==, "TIMEOUT");
+}
+
 /* ---- freed within its calls ---- */
 
 static void
@@ -638,6 +662,7 @@ main (int argc, char **argv)
   g_test_add_func ("/conversation/ping-unanswered", test_ping_unanswered);
   g_test_add_func ("/conversation/ping-refused", test_ping_refused);
   g_test_add_func ("/conversation/ping-bounded", test_ping_bounded);
+  g_test_add_func ("/conversation/probe", test_probe);
   g_test_add_data_func ("/conversation/free/established", "established", test_free);
   g_test_add_data_func ("/conversation/free/event", "event", test_free);
   g_test_add_data_func ("/conversation/free/token-refused", "token_refused", test_free);

@@ -16,6 +16,9 @@ typedef struct {
   GSocket *other;
   gsize heard;
   guint n_heard;
+  gsize emptied; /* bytes told of so far */
+  guint n_emptied;
+  gboolean ended_below;
   guint n_exceeded;
   RelayPacedStreamExcess excess;
   /* What a waiting reader got. */
@@ -46,6 +49,18 @@ on_exceeded (RelayPacedStream *stream, RelayPacedStreamExcess excess, gpointer u
 }
 
 static void
+on_emptied (RelayPacedStream *stream, gsize bytes, gboolean ended, gpointer user_data)
+{
+  Bed *bed = user_data;
+
+  bed->n_emptied++;
+  bed->emptied += bytes;
+  bed->ended_below = ended;
+}
+
+static const RelayPacedStreamEvents events = { .heard = on_heard, .emptied = on_emptied, .exceeded = on_exceeded };
+
+static void
 bed_init (Bed *bed)
 {
   int fds[2];
@@ -62,7 +77,7 @@ bed_init (Bed *bed)
   g_assert_no_error (error);
   g_socket_set_blocking (bed->other, FALSE);
   base = g_socket_connection_factory_create_connection (socket);
-  bed->stream = relay_paced_stream_new (G_IO_STREAM (base), LIMIT, on_heard, on_exceeded, bed);
+  bed->stream = relay_paced_stream_new (G_IO_STREAM (base), LIMIT, &events, bed);
   bed->input = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (G_IO_STREAM (bed->stream)));
   bed->got = g_byte_array_new ();
 }
@@ -160,6 +175,54 @@ test_bulk (void)
   /* One read from below, 49 pieces out of it. */
   g_assert_cmpuint (bed.n_heard, ==, 1);
   g_assert_cmpuint (bed.heard, ==, 50004);
+}
+
+/* Empty is what the stream below is, neither the buffer nor the budget. */
+static void
+test_emptied (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  start_reader (&bed);
+  for (guint i = 0; i < 3; i++)
+    write_frame (&bed, 0x1, TRUE, 50000);
+  ws_wait_for (bed.n_emptied > 0);
+  g_assert_cmpuint (bed.got->len, ==, 3 * 50004);
+  g_assert_cmpuint (bed.n_turns, >, 1);
+  g_assert_cmpuint (bed.emptied, ==, 3 * 50004);
+  g_assert_false (bed.ended_below);
+
+  relay_paced_stream_set_paused (bed.stream, TRUE);
+  bed.n_emptied = 0;
+  write_frame (&bed, 0x1, TRUE, 100);
+  ws_run_for (50 * MSEC);
+  g_assert_cmpuint (bed.n_emptied, ==, 0);
+  relay_paced_stream_set_paused (bed.stream, FALSE);
+  ws_wait_for (bed.n_emptied > 0);
+  g_assert_cmpuint (bed.emptied, ==, 3 * 50004 + 102);
+
+  write_frame (&bed, 0x1, TRUE, 100);
+  g_socket_shutdown (bed.other, FALSE, TRUE, NULL);
+  ws_wait_for (bed.ended);
+  g_assert_true (bed.ended_below);
+  g_assert_cmpuint (bed.emptied, ==, 3 * 50004 + 2 * 102);
+}
+
+/* What is thrown away was not heard. */
+static void
+test_emptied_draining (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  start_reader (&bed);
+  relay_paced_stream_drain (bed.stream);
+  write_frame (&bed, 0x1, TRUE, 100);
+  ws_wait_for (bed.heard == 102);
+  g_socket_shutdown (bed.other, FALSE, TRUE, NULL);
+  ws_wait_for (bed.ended);
+  g_assert_cmpuint (bed.n_emptied, ==, 0);
 }
 
 static gboolean
@@ -485,6 +548,8 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/paced-stream/bulk", test_bulk);
+  g_test_add_func ("/paced-stream/emptied", test_emptied);
+  g_test_add_func ("/paced-stream/emptied/draining", test_emptied_draining);
   g_test_add_func ("/paced-stream/budget", test_budget);
   g_test_add_func ("/paced-stream/no-spinning", test_no_spinning);
   for (guint i = 0; i < 8; i++) {

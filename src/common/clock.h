@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include <glib.h>
+#include <time.h>
+
+/*
+ * Three clocks, in µs, and what each is for:
+ *
+ *   CLOCK_MONOTONIC  g_get_monotonic_time    deadlines; stands still while the machine sleeps
+ *   CLOCK_BOOTTIME   relay_clock_boottime    how long ago something was, sleep included
+ *   CLOCK_REALTIME   g_get_real_time         what others are told; may be set at any time
+ *
+ * What is remembered is kept in one of the first two and turned into the third when it is told.
+ */
+static inline gint64
+relay_clock_boottime (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_BOOTTIME, &now);
+  return (gint64) now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000;
+}
