@@ -84,11 +84,13 @@ bus_source_dispatch (GSource *source, GSourceFunc callback G_GNUC_UNUSED, gpoint
   g_autoptr (sd_bus) bus = sd_bus_ref (self->bus);
   int r = process (source, bus);
 
+  if (g_source_is_destroyed (source)) /* by a handler: whoever was to be told may be gone */
+    return G_SOURCE_REMOVE;
   if (r < 0) {
     self->events->failed (r, self->user_data);
     return G_SOURCE_REMOVE;
   }
-  if (self->events->turned != NULL && !g_source_is_destroyed (source))
+  if (self->events->turned != NULL)
     self->events->turned (self->user_data);
   return G_SOURCE_CONTINUE;
 }
