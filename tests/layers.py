@@ -56,7 +56,9 @@ LENGTH_EXCEPTIONS = {
 
 # Each module has its unit test, tests/unit/ROOM/test-MODULE.c, but for these, and why.
 WITHOUT_UNIT_TEST = {
+    'prpctl/history': 'needs a relay to ask: tests/integration/test_prpctl_history.py',
     'prpctl/main': 'a command line: tests/integration/test_prpctl_fake.py runs it',
+    'prpctl/monitor-chain': 'needs a relay to talk to: tests/integration/test_prpctl_fake.py',
     'prpctl/monitor': 'needs a relay to listen to: tests/integration/test_prpctl_fake.py',
     'prpctl/relay-client': 'needs a relay to talk to: tests/integration/test_prpctl_fake.py',
     'prpctl/verbs': 'needs a relay to talk to: tests/integration/test_prpctl_fake.py',

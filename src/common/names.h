@@ -12,6 +12,7 @@
 #define RELAY_CHANNEL_PATH_PREFIX "/dev/prp/Relay1/channel"
 #define RELAY_INTERFACE "dev.prp.Relay1"
 #define RELAY_EVENTS_INTERFACE "dev.prp.Relay1.Events"
+#define RELAY_HISTORY_INTERFACE "dev.prp.Relay1.History"
 #define RELAY_CHANNEL_INTERFACE "dev.prp.Relay1.Channel"
 #define RELAY_BUS_ERROR_PREFIX "dev.prp.Relay1.Error."
 
@@ -44,3 +45,11 @@
 /* Options of Hold. */
 #define RELAY_HOLD_OPTION_APP_ID "app-id"
 #define RELAY_HOLD_OPTION_REASON "reason"
+
+/* Keys of the filter of ListEvents. */
+#define RELAY_FILTER_TYPES "types"
+#define RELAY_FILTER_PRP "prp"
+#define RELAY_FILTER_AGENT "agent"
+#define RELAY_FILTER_PROJECT "project"
+#define RELAY_FILTER_SINCE "since"
+#define RELAY_FILTER_NEWEST "newest"

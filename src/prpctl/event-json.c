@@ -2,117 +2,198 @@
 #include "prpctl/event-json.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "prpctl/json-writer.h"
 
 static const char *const order[] = { "id", "type", "timestamp", "data", "metadata" };
-static const char *const of_the_relay[] = { "sequence", "received" };
 
 #define N_ORDERED G_N_ELEMENTS (order)
+#define NO_PLACE N_ORDERED
 
-static gssize
-find_name (const char *const *names, gsize n_names, const char *name)
+void
+prpctl_event_clear (PrpctlEvent *event)
 {
-  for (gsize i = 0; i < n_names; i++)
-    if (g_str_equal (names[i], name))
-      return (gssize) i;
-  return -1;
+  g_clear_pointer (&event->json, g_free);
+  event->sequence = event->received_usec = 0;
 }
 
-int
-prpctl_event_find (sd_bus_message *message)
+static gsize
+find_place (const char *name)
 {
-  int r = sd_bus_message_rewind (message, TRUE);
+  gsize place = 0;
 
-  for (;;) {
-    const char *contents = NULL;
-    char type;
+  while (place < N_ORDERED && !g_str_equal (order[place], name))
+    place++;
+  return place;
+}
 
-    if (r < 0)
-      return r;
-    r = sd_bus_message_peek_type (message, &type, &contents);
-    if (r <= 0)
-      return r;
-    if (type == SD_BUS_TYPE_ARRAY && g_str_equal (contents, "{sv}"))
-      return 1;
-    r = sd_bus_message_skip (message, NULL);
-  }
+/* A number of the relay's, in a variant. One of another type is none of its. */
+static int
+read_number (sd_bus_message *message, guint64 *ret_number)
+{
+  const char *contents;
+  char type;
+  int r = sd_bus_message_peek_type (message, &type, &contents);
+
+  if (r < 0)
+    return r;
+  if (!g_str_equal (contents, "t"))
+    return sd_bus_message_skip (message, "v");
+  return sd_bus_message_read (message, "v", "t", ret_number);
 }
 
 /*
  * A dictionary has no order, so each member is written behind the others as it comes, and the pieces are put
  * together afterwards.
  */
-static int
-append_members (GString *out, sd_bus_message *message)
-{
-  g_autoptr (GString) scratch = g_string_new (NULL);
-  g_autoptr (GString) others = g_string_new (NULL);
+typedef struct {
+  GString *scratch, *others;
   struct {
     gsize start, length;
-  } pieces[N_ORDERED] = { 0 };
-  gboolean first = TRUE;
-  int r;
+  } pieces[N_ORDERED];
+} Members;
 
-  while ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
-    gsize start = scratch->len;
-    const char *key;
-    gssize place;
+static int
+read_member (sd_bus_message *message, Members *members, PrpctlEvent *event)
+{
+  gsize start = members->scratch->len;
+  const char *key;
+  gsize place;
+  int r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &key);
 
-    r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &key);
-    if (r < 0)
-      return r;
-    if (find_name (of_the_relay, G_N_ELEMENTS (of_the_relay), key) >= 0) {
-      r = sd_bus_message_skip (message, "v");
-    } else {
-      place = find_name (order, N_ORDERED, key);
-      prpctl_json_append_string (scratch, key);
-      g_string_append_c (scratch, ':');
-      r = prpctl_json_append_value (scratch, message);
-      if (r >= 0 && place >= 0) {
-        pieces[place].start = start;
-        pieces[place].length = scratch->len - start;
-      } else if (r >= 0) {
-        g_string_append_c (others, ',');
-        g_string_append_len (others, scratch->str + start, (gssize) (scratch->len - start));
-        g_string_truncate (scratch, start);
-      }
-    }
-    if (r < 0)
-      return r;
-    r = sd_bus_message_exit_container (message);
-    if (r < 0)
-      return r;
-  }
   if (r < 0)
     return r;
+  if (g_str_equal (key, "sequence"))
+    return read_number (message, &event->sequence);
+  if (g_str_equal (key, "received"))
+    return read_number (message, &event->received_usec);
 
-  g_string_append_c (out, '{');
-  for (gsize i = 0; i < N_ORDERED; i++) {
-    if (pieces[i].length == 0)
-      continue;
-    if (!first)
-      g_string_append_c (out, ',');
-    first = FALSE;
-    g_string_append_len (out, scratch->str + pieces[i].start, (gssize) pieces[i].length);
+  place = find_place (key);
+  prpctl_json_append_string (members->scratch, key);
+  g_string_append_c (members->scratch, ':');
+  r = prpctl_json_append_value (members->scratch, message);
+  if (r < 0)
+    return r;
+  if (place != NO_PLACE) {
+    members->pieces[place].start = start;
+    members->pieces[place].length = members->scratch->len - start;
+  } else {
+    g_string_append_c (members->others, ',');
+    g_string_append_len (members->others, members->scratch->str + start, (gssize) (members->scratch->len - start));
+    g_string_truncate (members->scratch, start);
   }
-  g_string_append (out, first && others->len > 0 ? others->str + 1 : others->str);
-  g_string_append_c (out, '}');
-  return 1;
+  return 0;
+}
+
+static char *
+put_together (const Members *members)
+{
+  GString *json = g_string_sized_new (members->scratch->len + members->others->len + 8);
+
+  for (gsize i = 0; i < N_ORDERED; i++) {
+    if (members->pieces[i].length == 0)
+      continue;
+    g_string_append_c (json, ',');
+    g_string_append_len (json, members->scratch->str + members->pieces[i].start, (gssize) members->pieces[i].length);
+  }
+  g_string_append (json, members->others->str);
+  if (json->len > 0)
+    json->str[0] = '{';
+  else
+    g_string_append_c (json, '{');
+  g_string_append_c (json, '}');
+  return g_string_free (json, FALSE);
 }
 
 int
-prpctl_event_append_json (GString *out, sd_bus_message *message)
+prpctl_event_read (sd_bus_message *message, PrpctlEvent *ret_event)
 {
-  int r = prpctl_event_find (message);
+  g_autoptr (GString) scratch = g_string_new (NULL);
+  g_autoptr (GString) others = g_string_new (NULL);
+  Members members = { .scratch = scratch, .others = others };
+  PrpctlEvent event = { 0 };
+  int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
 
-  if (r > 0)
-    r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
-  if (r > 0)
-    r = append_members (out, message);
-  else if (r == 0)
-    r = 0;
+  if (r <= 0)
+    return r;
+  while ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
+    r = read_member (message, &members, &event);
+    if (r >= 0)
+      r = sd_bus_message_exit_container (message);
+    if (r < 0)
+      return r;
+  }
+  if (r >= 0)
+    r = sd_bus_message_exit_container (message);
+  if (r < 0)
+    return r;
+  event.json = put_together (&members);
+  *ret_event = event;
+  return 1;
+}
+
+/* As the relay puts it into its history (wire/gap.h). */
+static int
+read_gap (sd_bus_message *message, PrpctlEvent *ret_event)
+{
+  g_autoptr (GString) json = g_string_new ("{\"id\":\"\",\"type\":\"" PRPCTL_EVENT_GAP_TYPE "\",\"timestamp\":\"");
+  g_autoptr (GDateTime) time = NULL;
+  guint64 since, until, sequence;
+  const char *cause;
+  int r = sd_bus_message_read (message, "tts", &since, &until, &cause);
+
+  if (r <= 0)
+    return r;
+  time = g_date_time_new_from_unix_utc ((gint64) (until / G_USEC_PER_SEC));
+  if (time != NULL) {
+    g_autofree char *seconds = g_date_time_format (time, "%Y-%m-%dT%H:%M:%S");
+
+    g_string_append_printf (json, "%s.%06uZ", seconds, (guint) (until % G_USEC_PER_SEC));
+  }
+  g_string_append_printf (json, "\",\"data\":{\"since\":%" G_GUINT64_FORMAT ",\"until\":%" G_GUINT64_FORMAT ",\"cause\":",
+                          since, until);
+  prpctl_json_append_string (json, cause);
+  g_string_append (json, ",\"channels\":");
+  r = prpctl_json_append_value (json, message);
+  if (r >= 0)
+    r = sd_bus_message_read (message, "t", &sequence);
+  if (r <= 0)
+    return r;
+  g_string_append_printf (json, ",\"sequence\":%" G_GUINT64_FORMAT "}}", sequence);
+  *ret_event = (PrpctlEvent){ sequence, until, g_string_free (g_steal_pointer (&json), FALSE) };
+  return 1;
+}
+
+/* Moves @message to its event: the last argument, a{sv}. Returns 1, 0 if it has none, or a negative errno. */
+static int
+find_event (sd_bus_message *message)
+{
+  for (;;) {
+    const char *contents = NULL;
+    char type;
+    int r = sd_bus_message_peek_type (message, &type, &contents);
+
+    if (r <= 0)
+      return r;
+    if (type == SD_BUS_TYPE_ARRAY && g_str_equal (contents, "{sv}"))
+      return 1;
+    r = sd_bus_message_skip (message, NULL);
+    if (r < 0)
+      return r;
+  }
+}
+
+int
+prpctl_event_read_signal (sd_bus_message *message, PrpctlEvent *ret_event)
+{
+  int r = sd_bus_message_rewind (message, TRUE);
+
+  if (r < 0)
+    return r;
+  if (sd_bus_message_is_signal (message, NULL, "Gap") && sd_bus_message_has_signature (message, "ttsast"))
+    r = read_gap (message, ret_event);
+  else if ((r = find_event (message)) > 0)
+    r = prpctl_event_read (message, ret_event);
   (void) sd_bus_message_rewind (message, TRUE);
   return r;
 }

@@ -5,14 +5,28 @@
 #include <systemd/sd-bus.h>
 
 /*
- * A signal of dev.prp.Relay1.Events as the JSON that the server sent: id, type, timestamp, data and metadata in this
- * order, then whatever else there is, without what the relay added (sequence, received). Not made safe for a
- * terminal: JSON is for programs, and escapes its control characters itself.
+ * An event, as it was signalled or as the history lists it: what the relay says of it, and the event itself as the JSON
+ * that the server sent: id, type, timestamp, data and metadata in this order, then whatever else there is, without
+ * what the relay added (sequence, received). Not made safe for a terminal: JSON is for programs, and escapes its control
+ * characters itself.
+ *
+ * A gap is an event of type relay.gap, in the history as in its signal.
  */
+typedef struct {
+  guint64 sequence;      /* the relay's number, 0 if it gives none */
+  guint64 received_usec; /* when the relay received it, CLOCK_REALTIME, 0 if it does not say */
+  char *json;            /* one object without line breaks */
+} PrpctlEvent;
 
-/* Moves @message to its event: the last argument, a{sv}. Returns 1, 0 if it has none, or a negative errno. */
-int prpctl_event_find (sd_bus_message *message);
+void prpctl_event_clear (PrpctlEvent *event);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PrpctlEvent, prpctl_event_clear)
 
-/* Appends the event of the signal @message, one object without line breaks. Returns 1, 0 if the signal has no event,
- * or a negative errno; @out is changed only when it returns 1. Leaves @message rewound. */
-int prpctl_event_append_json (GString *out, sd_bus_message *message);
+#define PRPCTL_EVENT_GAP_TYPE "relay.gap"
+
+/* Reads the event's dictionary (a{sv}) at @message's position and moves behind it. Returns 1, 0 at the end of the
+ * container, or a negative errno. */
+int prpctl_event_read (sd_bus_message *message, PrpctlEvent *ret_event);
+
+/* Reads a signal of dev.prp.Relay1.Events. Returns 1, 0 if there is no event in it, or a negative errno. Leaves
+ * @message rewound. */
+int prpctl_event_read_signal (sd_bus_message *message, PrpctlEvent *ret_event);

@@ -1,347 +1,330 @@
 /* SPDX-License-Identifier: MIT */
 #include "prpctl/event-words.h"
 
+#include <string.h>
+
 #include <glib/gi18n-lib.h>
 
+#include "common/json-reader.h"
 #include "prpctl/event-json.h"
-#include "prpctl/json-writer.h"
 #include "prpctl/text.h"
 
 /*
- * Each signal has a function that reads its arguments and writes the sentence. All that comes from the server goes
- * through show(), so that nothing reaches a terminal as it came. Optional members arrive empty: the sentence is then
- * made without them. They return a negative errno if the arguments are not as they ought to be.
+ * The words are made from the event itself, not from the arguments of its signal: so they are the same for what was
+ * signalled and for what the history lists. Each type has a function that writes the sentence, and members of
+ * `data` without which the event is not one of its type (as in the table of the relay's signals).
+ *
+ * All that comes from the server goes through show(), so that nothing reaches a terminal as it came. Optional members
+ * that are missing, or of another type than the service documents, are empty: the sentence is then made without them.
  */
 
 #define FIELD_MAX_CHARS 200
 #define VALUE_MAX_CHARS 60 /* a value in a list of changes */
 #define MAX_CHANGES 12     /* changes named in one line */
+#define MAX_CHANNELS 8     /* of a gap, likewise */
+#define MAX_IDS 2
 
+typedef struct {
+  const RelayJsonReader *json;
+  guint data; /* token; 0: there is none */
+  guint64 now_usec;
+  GString *out;
+} Telling;
+
+/* The string `data.@member`, as it may be shown; "" if there is none. */
 static char *
-show (const char *text)
+show (const Telling *telling, const char *member)
 {
-  return prpctl_text_make_safe (text, FIELD_MAX_CHARS);
+  guint token = relay_json_reader_find (telling->json, telling->data, member);
+  g_autofree char *text = token != 0 ? relay_json_reader_dup_string (telling->json, token) : NULL;
+
+  return prpctl_text_make_safe (text != NULL ? text : "", FIELD_MAX_CHARS);
 }
 
 /* " (detail)", if there is one. */
 static void
-append_detail (GString *out, const char *detail)
+append_detail (const Telling *telling, const char *member)
 {
-  g_autofree char *shown = show (detail);
+  g_autofree char *shown = show (telling, member);
 
   if (*shown != '\0')
-    g_string_append_printf (out, " (%s)", shown);
+    g_string_append_printf (telling->out, " (%s)", shown);
 }
 
-static int
-prp_created (sd_bus_message *message, GString *out)
+static void
+prp_created (const Telling *telling)
 {
-  const char *prp_id, *project_id, *name, *status, *priority;
-  g_autofree char *id = NULL, *subject = NULL, *project = NULL;
-  int r = sd_bus_message_read (message, "sssss", &prp_id, &project_id, &name, &status, &priority);
+  g_autofree char *id = show (telling, "id"), *title = show (telling, "name"), *project = show (telling, "projectId");
+  g_autofree char *subject = NULL;
 
-  if (r <= 0)
-    return r;
-  id = show (prp_id);
-  project = show (project_id);
-  if (*name != '\0') {
-    g_autofree char *title = show (name);
-
+  if (*title != '\0')
     /* Translators: the id of a PRP and its title. */
     subject = g_strdup_printf (_("%s “%s”"), id, title);
-  } else {
+  else
     subject = g_strdup (id);
-  }
   if (*project != '\0')
-    g_string_append_printf (out, _("PRP %s created in %s"), subject, project);
+    g_string_append_printf (telling->out, _("PRP %s created in %s"), subject, project);
   else
-    g_string_append_printf (out, _("PRP %s created"), subject);
-  append_detail (out, priority);
-  return r;
+    g_string_append_printf (telling->out, _("PRP %s created"), subject);
+  append_detail (telling, "priority");
 }
 
-/* The value at @message's position, as it reads in a list of changes: strings without quotes, all else as JSON. */
-static int
-read_shown (sd_bus_message *message, char **ret_shown)
+/* A value as it reads in a list of changes: strings without quotes, all else as JSON. */
+static char *
+show_value (const RelayJsonReader *json, guint token, guint max_chars)
 {
-  g_autoptr (GString) json = g_string_new (NULL);
-  const char *contents, *text;
-  char type;
-  int r = sd_bus_message_peek_type (message, &type, &contents);
+  g_autofree char *text = relay_json_reader_dup_string (json, token);
 
-  if (r <= 0)
-    return r;
-  if (type == SD_BUS_TYPE_VARIANT && g_str_equal (contents, "s")) {
-    r = sd_bus_message_read (message, "v", "s", &text);
-    if (r > 0)
-      *ret_shown = prpctl_text_make_safe (text, VALUE_MAX_CHARS);
-    return r;
+  if (text == NULL) {
+    gsize length = relay_json_reader_text_length (json, token);
+
+    text = g_malloc (length + 1);
+    relay_json_reader_text_copy (json, token, text);
+    text[length] = '\0';
   }
-  r = prpctl_json_append_value (json, message);
-  if (r < 0)
-    return r;
-  *ret_shown = prpctl_text_make_safe (json->str, VALUE_MAX_CHARS);
-  return 1;
+  return prpctl_text_make_safe (text, max_chars);
 }
 
-/* The members of one change, a{sv}. */
-static int
-append_change (sd_bus_message *message, const char *member, GString *out)
+/* One change, of the member whose key is @key. */
+static void
+append_change (const RelayJsonReader *json, guint key, GString *out)
 {
-  g_autofree char *shown_member = prpctl_text_make_safe (member, VALUE_MAX_CHARS);
-  g_autofree char *old_value = NULL, *new_value = NULL;
-  int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
+  g_autofree char *member = show_value (json, key, VALUE_MAX_CHARS);
+  guint old_token = relay_json_reader_find (json, key + 1, "old");
+  guint new_token = relay_json_reader_find (json, key + 1, "new");
+  g_autofree char *old_value = old_token != 0 ? show_value (json, old_token, VALUE_MAX_CHARS) : NULL;
+  g_autofree char *new_value = new_token != 0 ? show_value (json, new_token, VALUE_MAX_CHARS) : NULL;
 
-  if (r < 0)
-    return r;
-  while ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
-    g_autofree char *value = NULL;
-    const char *key;
-
-    r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &key);
-    if (r >= 0)
-      r = read_shown (message, &value);
-    if (r >= 0)
-      r = sd_bus_message_exit_container (message);
-    if (r < 0)
-      return r;
-    if (g_str_equal (key, "old")) {
-      g_free (old_value);
-      old_value = g_steal_pointer (&value);
-    } else if (g_str_equal (key, "new")) {
-      g_free (new_value);
-      new_value = g_steal_pointer (&value);
-    }
-  }
-  if (r < 0)
-    return r;
   if (old_value != NULL && new_value != NULL)
-    g_string_append_printf (out, "%s %s → %s", shown_member, old_value, new_value);
+    g_string_append_printf (out, "%s %s → %s", member, old_value, new_value);
   else if (new_value != NULL)
-    g_string_append_printf (out, "%s → %s", shown_member, new_value);
+    g_string_append_printf (out, "%s → %s", member, new_value);
   else
-    g_string_append (out, shown_member);
-  return sd_bus_message_exit_container (message);
+    g_string_append (out, member);
 }
 
-static int
-prp_updated (sd_bus_message *message, GString *out)
+static void
+prp_updated (const Telling *telling)
 {
-  const char *prp_id;
-  g_autofree char *id = NULL;
-  g_autoptr (GString) changes = g_string_new (NULL);
+  const RelayJsonReader *json = telling->json;
+  guint changes = relay_json_reader_find (json, telling->data, "changes");
+  g_autofree char *id = show (telling, "id");
+  g_autoptr (GString) list = g_string_new (NULL);
   guint n_changes = 0;
-  int r = sd_bus_message_read (message, "s", &prp_id);
 
-  if (r <= 0)
-    return r;
-  id = show (prp_id);
-  r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sa{sv}}");
-  if (r <= 0)
-    return r;
-  while ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sa{sv}")) > 0) {
-    const char *member;
-
-    r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &member);
-    if (r >= 0 && n_changes == MAX_CHANGES)
-      g_string_append (changes, ", …");
-    if (r >= 0 && n_changes++ < MAX_CHANGES) {
-      if (changes->len > 0)
-        g_string_append (changes, ", ");
-      r = append_change (message, member, changes);
-    } else if (r >= 0) {
-      r = sd_bus_message_skip (message, "a{sv}");
+  if (changes != 0 && json->tape[changes].type == RELAY_JSON_OBJECT)
+    for (guint key = changes + 1; key < json->tape[changes].next; key = json->tape[key + 1].next) {
+      if (n_changes == MAX_CHANGES) {
+        g_string_append (list, ", …");
+        break;
+      }
+      if (n_changes++ > 0)
+        g_string_append (list, ", ");
+      append_change (json, key, list);
     }
-    if (r >= 0)
-      r = sd_bus_message_exit_container (message);
-    if (r < 0)
-      return r;
-  }
-  if (r < 0)
-    return r;
-  if (changes->len > 0)
-    g_string_append_printf (out, _("PRP %s updated: %s"), id, changes->str);
+  if (list->len > 0)
+    g_string_append_printf (telling->out, _("PRP %s updated: %s"), id, list->str);
   else
-    g_string_append_printf (out, _("PRP %s updated"), id);
-  return 1;
+    g_string_append_printf (telling->out, _("PRP %s updated"), id);
 }
 
-static int
-prp_status_changed (sd_bus_message *message, GString *out)
+static void
+prp_status_changed (const Telling *telling)
 {
-  const char *prp_id, *previous_status, *new_status, *reason;
-  g_autofree char *id = NULL, *previous = NULL, *new = NULL;
-  int r = sd_bus_message_read (message, "ssss", &prp_id, &previous_status, &new_status, &reason);
+  g_autofree char *id = show (telling, "id"), *previous = show (telling, "previousStatus");
+  g_autofree char *new = show (telling, "newStatus");
 
-  if (r <= 0)
-    return r;
-  id = show (prp_id);
-  previous = show (previous_status);
-  new = show (new_status);
   if (*previous != '\0')
-    g_string_append_printf (out, _("PRP %s is now %s, was %s"), id, new, previous);
+    g_string_append_printf (telling->out, _("PRP %s is now %s, was %s"), id, new, previous);
   else
-    g_string_append_printf (out, _("PRP %s is now %s"), id, new);
-  append_detail (out, reason);
-  return r;
+    g_string_append_printf (telling->out, _("PRP %s is now %s"), id, new);
+  append_detail (telling, "reason");
 }
 
-static int
-prp_deleted (sd_bus_message *message, GString *out)
+static void
+prp_deleted (const Telling *telling)
 {
-  const char *prp_id, *project_id, *reason;
-  g_autofree char *id = NULL, *project = NULL;
-  int r = sd_bus_message_read (message, "sss", &prp_id, &project_id, &reason);
+  g_autofree char *id = show (telling, "id"), *project = show (telling, "projectId");
 
-  if (r <= 0)
-    return r;
-  id = show (prp_id);
-  project = show (project_id);
   if (*project != '\0')
-    g_string_append_printf (out, _("PRP %s deleted from %s"), id, project);
+    g_string_append_printf (telling->out, _("PRP %s deleted from %s"), id, project);
   else
-    g_string_append_printf (out, _("PRP %s deleted"), id);
-  append_detail (out, reason);
-  return r;
+    g_string_append_printf (telling->out, _("PRP %s deleted"), id);
+  append_detail (telling, "reason");
 }
 
-static int
-agent_assigned (sd_bus_message *message, GString *out)
+static void
+agent_assigned (const Telling *telling)
 {
-  const char *agent_id, *prp_id, *priority;
-  g_autofree char *agent = NULL, *prp = NULL;
-  int r = sd_bus_message_read (message, "sss", &agent_id, &prp_id, &priority);
+  g_autofree char *agent = show (telling, "agentId"), *prp = show (telling, "prpId");
 
-  if (r <= 0)
-    return r;
-  agent = show (agent_id);
-  prp = show (prp_id);
-  g_string_append_printf (out, _("agent %s assigned to PRP %s"), agent, prp);
-  append_detail (out, priority);
-  return r;
+  g_string_append_printf (telling->out, _("agent %s assigned to PRP %s"), agent, prp);
+  append_detail (telling, "priority");
 }
 
-static int
-agent_progress (sd_bus_message *message, GString *out)
+static double
+find_number (const Telling *telling, const char *member)
 {
-  const char *agent_id, *prp_id, *current_task;
-  g_autofree char *agent = NULL, *prp = NULL, *task = NULL, *percent = NULL;
-  double progress;
-  int r = sd_bus_message_read (message, "ssds", &agent_id, &prp_id, &progress, &current_task);
+  guint token = relay_json_reader_find (telling->json, telling->data, member);
 
-  if (r <= 0)
-    return r;
-  agent = show (agent_id);
-  prp = show (prp_id);
-  task = show (current_task);
-  percent = g_strdup_printf ("%.4g", progress);
+  if (token == 0 || telling->json->tape[token].type < RELAY_JSON_INT64 ||
+      telling->json->tape[token].type > RELAY_JSON_DOUBLE)
+    return 0;
+  return relay_json_reader_double (telling->json, token);
+}
+
+static void
+agent_progress (const Telling *telling)
+{
+  g_autofree char *agent = show (telling, "agentId"), *prp = show (telling, "prpId");
+  g_autofree char *task = show (telling, "currentTask");
+  g_autofree char *percent = g_strdup_printf ("%.4g", find_number (telling, "progress"));
+
   if (*task != '\0')
-    g_string_append_printf (out, _("agent %s has done %s%% of PRP %s: %s"), agent, percent, prp, task);
+    g_string_append_printf (telling->out, _("agent %s has done %s%% of PRP %s: %s"), agent, percent, prp, task);
   else
-    g_string_append_printf (out, _("agent %s has done %s%% of PRP %s"), agent, percent, prp);
-  return r;
+    g_string_append_printf (telling->out, _("agent %s has done %s%% of PRP %s"), agent, percent, prp);
 }
 
-static int
-server_error (sd_bus_message *message, GString *out)
+static void
+server_error (const Telling *telling)
 {
-  const char *code, *text;
-  g_autofree char *shown_code = NULL, *shown_text = NULL;
-  int r = sd_bus_message_read (message, "ss", &code, &text);
+  g_autofree char *code = show (telling, "code"), *text = show (telling, "message");
 
-  if (r <= 0)
-    return r;
-  shown_code = show (code);
-  shown_text = show (text);
-  if (*shown_text != '\0')
-    g_string_append_printf (out, _("the server reports %s: %s"), shown_code, shown_text);
+  if (*text != '\0')
+    g_string_append_printf (telling->out, _("the server reports %s: %s"), code, text);
   else
-    g_string_append_printf (out, _("the server reports %s"), shown_code);
-  return r;
+    g_string_append_printf (telling->out, _("the server reports %s"), code);
 }
 
-/* The value of @name in the event, as JSON in @out if it is there. Returns 1, 0 or a negative errno. */
-static int
-find_member (sd_bus_message *message, const char *name, GString *out)
+/* -- gaps -------------------------------------------------------------------------------------------------------- */
+
+/* Why there is a gap, where that is no trouble of the connection (those are told by their codes). */
+static char *
+explain_cause (const Telling *telling)
 {
-  int r = prpctl_event_find (message);
+  g_autofree char *cause = show (telling, "cause");
 
-  if (r <= 0)
-    return r;
-  r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
-  if (r < 0)
-    return r;
-  while ((r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
-    const char *key;
+  if (g_str_equal (cause, "RESTARTED"))
+    return g_strdup (_("the relay was not running"));
+  if (g_str_equal (cause, "DISCONNECTED"))
+    return g_strdup (_("disconnected as asked for"));
+  if (g_str_equal (cause, "RECONFIGURED"))
+    return g_strdup (_("the configuration changed"));
+  return g_steal_pointer (&cause);
+}
 
-    r = sd_bus_message_read_basic (message, SD_BUS_TYPE_STRING, &key);
-    if (r < 0)
-      return r;
-    if (g_str_equal (key, name)) {
-      r = prpctl_json_append_value (out, message);
-      return r < 0 ? r : 1;
+static char *
+list_channels (const Telling *telling)
+{
+  const RelayJsonReader *json = telling->json;
+  guint channels = relay_json_reader_find (json, telling->data, "channels");
+  GString *list = g_string_new (NULL);
+  guint n_channels = 0;
+
+  if (channels != 0 && json->tape[channels].type == RELAY_JSON_ARRAY)
+    for (guint channel = channels + 1; channel < json->tape[channels].next; channel = json->tape[channel].next) {
+      g_autofree char *name = show_value (json, channel, FIELD_MAX_CHARS);
+
+      if (n_channels++ < MAX_CHANNELS)
+        g_string_append_printf (list, "%s%s", list->len > 0 ? ", " : "", name);
     }
-    r = sd_bus_message_skip (message, "v");
-    if (r >= 0)
-      r = sd_bus_message_exit_container (message);
-    if (r < 0)
-      return r;
-  }
-  return r;
+  if (n_channels > MAX_CHANNELS)
+    g_string_append_printf (list, _(", … (%u in all)"), n_channels);
+  return g_string_free (list, FALSE);
 }
 
-static int
-other_event (sd_bus_message *message, GString *out)
+static guint64
+find_time (const Telling *telling, const char *member)
 {
-  const char *type;
-  g_autofree char *shown = NULL;
-  g_autoptr (GString) data = g_string_new (NULL);
-  int r = sd_bus_message_read (message, "s", &type);
+  guint token = relay_json_reader_find (telling->json, telling->data, member);
 
-  if (r <= 0)
-    return r;
-  shown = show (type);
-  g_string_append (out, *shown != '\0' ? shown : _("(an event without a type)"));
-  r = find_member (message, "data", data);
-  if (r < 0)
-    return r;
-  if (r > 0) {
-    g_string_append_c (out, ' ');
-    prpctl_text_append (out, data->str, FIELD_MAX_CHARS);
-  }
-  return 1;
+  if (token == 0 || telling->json->tape[token].type != RELAY_JSON_INT64)
+    return 0;
+  return (guint64) MAX (relay_json_reader_int64 (telling->json, token), 0);
 }
+
+static void
+gap (const Telling *telling)
+{
+  guint64 since_usec = find_time (telling, "since"), until_usec = find_time (telling, "until");
+  g_autofree char *since = prpctl_text_format_time (since_usec, telling->now_usec);
+  g_autofree char *until = prpctl_text_format_time (until_usec, telling->now_usec);
+  g_autofree char *duration = prpctl_text_format_duration (until_usec > since_usec ? until_usec - since_usec : 0);
+  g_autofree char *channels = list_channels (telling);
+  g_autofree char *cause = explain_cause (telling);
+
+  /* Translators: two times and how long that is, names of channels, why. */
+  g_string_append_printf (telling->out, _("gap: from %s until %s (%s) events of %s may have been missed: %s"), since, until,
+                          duration, channels, cause);
+}
+
+/* -- the table --------------------------------------------------------------------------------------------------- */
 
 static const struct {
-  const char *signal;
-  int (*make_words) (sd_bus_message *message, GString *out); /* > 0: made */
-} signals[] = {
-  { "PrpCreated", prp_created },
-  { "PrpUpdated", prp_updated },
-  { "PrpStatusChanged", prp_status_changed },
-  { "PrpDeleted", prp_deleted },
-  { "AgentAssigned", agent_assigned },
-  { "AgentProgress", agent_progress },
-  { "ServerError", server_error },
-  { "OtherEvent", other_event },
+  const char *type;
+  const char *ids[MAX_IDS]; /* strings in `data` that identify the event */
+  void (*tell) (const Telling *telling);
+} types[] = {
+  { "prp.created", { "id", "projectId" }, prp_created },
+  { "prp.updated", { "id" }, prp_updated },
+  { "prp.status_changed", { "id" }, prp_status_changed },
+  { "prp.deleted", { "id", "projectId" }, prp_deleted },
+  { "agent.assigned", { "agentId", "prpId" }, agent_assigned },
+  { "agent.progress", { "agentId", "prpId" }, agent_progress },
+  { "error", { NULL }, server_error },
+  { PRPCTL_EVENT_GAP_TYPE, { "cause" }, gap },
 };
 
-char *
-prpctl_event_make_words (sd_bus_message *message, guint64 *ret_received_usec)
+static void
+other_event (const Telling *telling, const char *type)
 {
-  const char *member = sd_bus_message_get_member (message);
-  g_autoptr (GString) words = g_string_new (NULL);
-  g_autoptr (GString) received = g_string_new (NULL);
-  gboolean made = FALSE;
+  g_autofree char *shown = prpctl_text_make_safe (type, FIELD_MAX_CHARS);
 
-  (void) sd_bus_message_rewind (message, TRUE);
-  for (gsize i = 0; i < G_N_ELEMENTS (signals); i++)
-    if (g_strcmp0 (signals[i].signal, member) == 0)
-      made = signals[i].make_words (message, words) > 0;
-  made = made && find_member (message, "received", received) >= 0;
-  (void) sd_bus_message_rewind (message, TRUE);
-  if (!made)
-    return NULL;
-  *ret_received_usec = g_ascii_strtoull (received->str, NULL, 10);
+  g_string_append (telling->out, *shown != '\0' ? shown : _("(an event without a type)"));
+  if (telling->data != 0) {
+    g_autofree char *data = show_value (telling->json, telling->data, FIELD_MAX_CHARS);
+
+    g_string_append_printf (telling->out, " %s", data);
+  }
+}
+
+static gboolean
+is_identified (const Telling *telling, const char *const *ids)
+{
+  for (guint i = 0; i < MAX_IDS && ids[i] != NULL; i++) {
+    guint token = relay_json_reader_find (telling->json, telling->data, ids[i]);
+
+    if (token == 0 || telling->json->tape[token].type != RELAY_JSON_STRING)
+      return FALSE;
+  }
+  return TRUE;
+}
+
+char *
+prpctl_event_make_words (const char *json, guint64 now_usec)
+{
+  RelayJsonReader reader = { 0 };
+  g_autoptr (GString) words = g_string_new (NULL);
+  g_autofree char *type = NULL;
+  Telling telling = { .json = &reader, .now_usec = now_usec, .out = words };
+  gboolean is_object = FALSE, told = FALSE;
+
+  /* What json-writer wrote is JSON, unless it is longer than any message of the bus. */
+  if (relay_json_reader_read (&reader, json, strlen (json), NULL)) {
+    guint token = relay_json_reader_find (&reader, 0, "type");
+
+    type = token != 0 ? relay_json_reader_dup_string (&reader, token) : NULL;
+    telling.data = relay_json_reader_find (&reader, 0, "data");
+  }
+  is_object = telling.data != 0 && reader.tape[telling.data].type == RELAY_JSON_OBJECT;
+  for (gsize i = 0; i < G_N_ELEMENTS (types) && is_object && !told; i++)
+    if (g_strcmp0 (types[i].type, type) == 0 && is_identified (&telling, types[i].ids)) {
+      types[i].tell (&telling);
+      told = TRUE;
+    }
+  if (!told)
+    other_event (&telling, type != NULL ? type : "");
+  relay_json_reader_clear (&reader);
   return g_string_free (g_steal_pointer (&words), FALSE);
 }

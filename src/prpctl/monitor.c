@@ -10,11 +10,8 @@
 #include <glib/gi18n-lib.h>
 
 #include "common/names.h"
-#include "prpctl/channel.h"
-#include "prpctl/event-json.h"
-#include "prpctl/event-words.h"
-#include "prpctl/output.h"
-#include "prpctl/status.h"
+#include "prpctl/event-line.h"
+#include "prpctl/monitor-private.h"
 #include "prpctl/text.h"
 
 /*
@@ -23,30 +20,10 @@
  * Nothing blocks but poll(). Text that a slow reader does not take waits in a buffer, and while there is any, the bus
  * is not read: the buffer holds the lines of one turn and no more. stdout is polled even with nothing to write, so
  * that a reader who leaves (`| head -1`) is noticed before the next event.
- *
- * Getting started is a chain of calls, each made from the answer to the one before: the signals are matched first, so
- * that no event falls between, then the properties are read (which starts the relay where that is wanted), then the
- * channels are held. When the relay comes back after an absence the chain runs again; it never starts a relay then:
- * whoever stopped it may have meant it.
  */
 
 #define MESSAGES_PER_TURN 64
-#define BUFFER_MAX_BYTES (64 * 1024) /* lines made in one turn; the last one may be longer */
-#define NOTE_MAX_CHARS 500
 #define ENDING_USEC G_USEC_PER_SEC /* when told to stop: what a slow reader has to take the rest of the last line */
-
-typedef struct {
-  PrpctlRun *run;
-  PrpctlOutput events, notes;
-  PrpctlStatus *status;
-  char *owner;       /* the relay's unique name on the bus, NULL while it is away */
-  sd_bus_slot *call; /* the link of the chain that waits for its answer */
-  gint64 call_usec;  /* CLOCK_MONOTONIC, when it was sent */
-  gboolean started;  /* the chain has run to its end once */
-  guint64 n_events;  /* shown so far */
-  gboolean done;     /* nothing more to show: write what is left, then end */
-  GError *error;     /* why it is done, if for a failure */
-} Monitor;
 
 static guint64
 get_now (void)
@@ -54,34 +31,39 @@ get_now (void)
   return (guint64) g_get_real_time ();
 }
 
-/* Something about the relay, for stderr. */
-static void G_GNUC_PRINTF (2, 3)
-note (Monitor *monitor, const char *format, ...)
+static void
+append_note (Monitor *monitor, const char *text)
 {
-  const PrpctlRun *run = monitor->run;
   guint64 now = get_now ();
   g_autofree char *time = prpctl_text_format_time (now, now);
-  va_list arguments;
 
-  if (run->options->quiet)
-    return;
-  g_string_append_printf (monitor->notes.pending, "%s  ", time);
-  va_start (arguments, format);
-  g_string_append_vprintf (monitor->notes.pending, format, arguments);
-  va_end (arguments);
-  g_string_append_c (monitor->notes.pending, '\n');
+  g_string_append_printf (monitor->notes.pending, "%s  %s\n", time, text);
 }
 
-static void
-note_state (Monitor *monitor)
+void
+monitor_note (Monitor *monitor, const char *format, ...)
+{
+  g_autofree char *text = NULL;
+  va_list arguments;
+
+  if (monitor->run->options->quiet)
+    return;
+  va_start (arguments, format);
+  text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  append_note (monitor, text);
+}
+
+void
+monitor_note_state (Monitor *monitor)
 {
   g_autofree char *summary = prpctl_status_summarize (monitor->status, get_now ());
 
-  note (monitor, _("relay: %s"), summary);
+  monitor_note (monitor, _("relay: %s"), summary);
 }
 
-static void
-fail (Monitor *monitor, GError *error)
+void
+monitor_fail (Monitor *monitor, GError *error)
 {
   if (monitor->error == NULL)
     monitor->error = error;
@@ -90,164 +72,34 @@ fail (Monitor *monitor, GError *error)
   monitor->done = TRUE;
 }
 
-/* A link of the chain broke. At the start that ends everything; later the relay is only told of. */
-static void
-chain_broken (Monitor *monitor, GError *error)
+void
+monitor_tell_missed (Monitor *monitor, const char *text)
 {
-  if (!monitor->started) {
-    fail (monitor, error);
+  if (monitor->run->options->strict) {
+    monitor_fail (monitor, g_error_new_literal (PRPCTL_ERROR, PRPCTL_EXIT_MISSED, text));
     return;
   }
-  note (monitor, "%s", error->message);
-  g_error_free (error);
+  monitor->run->exit_status = PRPCTL_EXIT_MISSED;
+  append_note (monitor, text);
 }
 
-/* -- the chain ------------------------------------------------------------------------------------------------- */
-
-static GError *
-make_reply_error (Monitor *monitor, sd_bus_message *reply)
+void
+monitor_show_event (Monitor *monitor, const PrpctlEvent *event)
 {
-  const sd_bus_error *bus_error = sd_bus_message_get_error (reply);
-  guint64 waited = (guint64) (g_get_monotonic_time () - monitor->call_usec);
-  GError *error = NULL;
+  const PrpctlOptions *options = monitor->run->options;
+  PrpctlLineStyle style = { .json = options->json, .color = monitor->run->color };
+  g_autofree char *cursor = options->show_cursor ? prpctl_catch_up_format_cursor (monitor->catch_up) : NULL;
 
-  /* sd-bus answers a call itself when its time is over, with the name that also stands for a lost peer. */
-  if (sd_bus_error_has_name (bus_error, SD_BUS_ERROR_NO_REPLY) && waited >= monitor->run->options->timeout_usec)
-    prpctl_failure_from_bus (NULL, NULL, -ETIMEDOUT, &error);
-  else
-    prpctl_failure_from_bus (bus_error->name, bus_error->message, -sd_bus_message_get_errno (reply), &error);
-  return error;
+  prpctl_event_append_line (monitor->events.pending, event, &style, cursor, get_now ());
+  monitor->n_events++;
+  if (monitor->n_events == options->count)
+    monitor->done = TRUE;
 }
 
-static void
-call_async (Monitor *monitor, sd_bus_message *call, sd_bus_message_handler_t answered)
+gboolean
+monitor_has_room (Monitor *monitor)
 {
-  GError *error = NULL;
-  int r;
-
-  monitor->call = sd_bus_slot_unref (monitor->call);
-  monitor->call_usec = g_get_monotonic_time ();
-  r = sd_bus_call_async (monitor->run->client->bus, &monitor->call, call, answered, monitor,
-                         monitor->run->options->timeout_usec);
-  if (!prpctl_client_check (r, &error))
-    fail (monitor, error);
-}
-
-static void
-chain_ended (Monitor *monitor)
-{
-  g_autofree char *joined = NULL;
-  char **channels = monitor->run->options->arguments;
-
-  if (monitor->started)
-    return;
-  monitor->started = TRUE;
-  joined = g_strjoinv (", ", channels);
-  if (channels[0] != NULL)
-    note (monitor, _("monitoring %s"), joined);
-  else
-    note (monitor, _("monitoring whatever the relay receives"));
-}
-
-static void
-note_channels (Monitor *monitor, sd_bus_message *reply)
-{
-  const char *channel, *state;
-  int r = sd_bus_message_skip (reply, "u");
-
-  if (r >= 0)
-    r = sd_bus_message_enter_container (reply, SD_BUS_TYPE_ARRAY, "{ss}");
-  while (r >= 0 && (r = sd_bus_message_read (reply, "{ss}", &channel, &state)) > 0) {
-    g_autofree char *why = prpctl_channel_explain (state, NULL, prpctl_status_is_connected (monitor->status));
-    g_autofree char *safe_channel = prpctl_text_make_safe (channel, NOTE_MAX_CHARS);
-    g_autofree char *safe_state = prpctl_text_make_safe (state, NOTE_MAX_CHARS);
-
-    if (why != NULL)
-      note (monitor, "%s  %s  %s", safe_channel, safe_state, why);
-  }
-}
-
-static int
-on_held (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
-{
-  Monitor *monitor = user_data;
-
-  monitor->call = sd_bus_slot_unref (monitor->call);
-  if (sd_bus_message_is_method_error (reply, NULL)) {
-    chain_broken (monitor, make_reply_error (monitor, reply));
-    return 0;
-  }
-  note_channels (monitor, reply);
-  chain_ended (monitor);
-  return 0;
-}
-
-static void
-hold (Monitor *monitor)
-{
-  const PrpctlRun *run = monitor->run;
-  g_autoptr (sd_bus_message) call = NULL;
-  GError *error = NULL;
-
-  if (run->options->arguments[0] == NULL) {
-    chain_ended (monitor);
-    return;
-  }
-  call = prpctl_client_new_call (run->client, RELAY_OBJECT_PATH, RELAY_INTERFACE, "Hold", &error);
-  if (call == NULL ||
-      !prpctl_client_append_strings (call, run->options->arguments, &error) ||
-      !prpctl_client_check (sd_bus_message_append (call, "a{sv}", 2, RELAY_HOLD_OPTION_APP_ID, "s", "prpctl",
-                                                   RELAY_HOLD_OPTION_REASON, "s", "prpctl monitor"), &error) ||
-      !prpctl_client_check (sd_bus_message_set_auto_start (call, FALSE), &error)) {
-    fail (monitor, error);
-    return;
-  }
-  call_async (monitor, call, on_held);
-}
-
-static int
-on_properties_read (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
-{
-  Monitor *monitor = user_data;
-  gboolean state_changed = FALSE;
-  GError *error = NULL;
-
-  monitor->call = sd_bus_slot_unref (monitor->call);
-  if (sd_bus_message_is_method_error (reply, NULL)) {
-    /* A relay that is not there, and is not to be started, is waited for. */
-    if (sd_bus_message_is_method_error (reply, SD_BUS_ERROR_NAME_HAS_NO_OWNER) && monitor->run->client->no_start) {
-      note (monitor, _("relay: not running; waiting for it to come"));
-      chain_ended (monitor);
-    } else {
-      chain_broken (monitor, make_reply_error (monitor, reply));
-    }
-    return 0;
-  }
-  if (!prpctl_client_check (prpctl_status_read (monitor->status, reply, &state_changed), &error)) {
-    chain_broken (monitor, error);
-    return 0;
-  }
-  /* At the start "monitoring" says enough of a relay that is well. */
-  if (state_changed && (monitor->started || !prpctl_status_is_connected (monitor->status)))
-    note_state (monitor);
-  hold (monitor);
-  return 0;
-}
-
-static void
-begin_chain (Monitor *monitor, gboolean auto_start)
-{
-  PrpctlClient *client = monitor->run->client;
-  g_autoptr (sd_bus_message) call = NULL;
-  GError *error = NULL;
-
-  call = prpctl_client_new_call (client, RELAY_OBJECT_PATH, "org.freedesktop.DBus.Properties", "GetAll", &error);
-  if (call == NULL || !prpctl_client_check (sd_bus_message_append (call, "s", RELAY_INTERFACE), &error) ||
-      !prpctl_client_check (sd_bus_message_set_auto_start (call, auto_start), &error)) {
-    fail (monitor, error);
-    return;
-  }
-  call_async (monitor, call, on_properties_read);
+  return !monitor->done && monitor->events.pending->len < MONITOR_BUFFER_MAX_BYTES && monitor->notes.pending->len == 0;
 }
 
 /* -- what the bus brings ----------------------------------------------------------------------------------------- */
@@ -263,36 +115,22 @@ static int
 on_event (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   Monitor *monitor = user_data;
-  const PrpctlRun *run = monitor->run;
-  GString *out = monitor->events.pending;
+  g_auto (PrpctlEvent) event = { 0 };
+  int r;
 
   if (monitor->done || !is_from_relay (monitor, message))
     return 0;
-
-  if (run->options->json) {
-    int r = prpctl_event_append_json (out, message);
-
-    if (r == 0)
-      return 0;
-    if (r < 0) {
-      note (monitor, _("relay: an event cannot be read: %s"), g_strerror (-r));
-      return 0;
-    }
-    g_string_append_c (out, '\n');
-  } else {
-    guint64 now = get_now (), received = 0;
-    g_autofree char *words = prpctl_event_make_words (message, &received);
-    g_autofree char *time = NULL;
-
-    if (words == NULL)
-      return 0;
-    time = prpctl_text_format_time (received != 0 ? received : now, now);
-    g_string_append_printf (out, "%s%s%s  %s\n", prpctl_text_get_style (PRPCTL_STYLE_DIM, run->color), time,
-                            prpctl_text_get_style (PRPCTL_STYLE_PLAIN, run->color), words);
-  }
-  monitor->n_events++;
-  if (monitor->n_events == run->options->count)
-    monitor->done = TRUE;
+  r = prpctl_event_read_signal (message, &event);
+  if (r < 0)
+    monitor_note (monitor, _("relay: an event cannot be read: %s"), g_strerror (-r));
+  if (r <= 0)
+    return 0;
+  if (monitor->catch_up == NULL)
+    monitor_show_event (monitor, &event);
+  else if (prpctl_catch_up_is_listing (monitor->catch_up))
+    prpctl_catch_up_hold (monitor->catch_up, &event);
+  else if (prpctl_catch_up_pass (monitor->catch_up, &event))
+    monitor_show_event (monitor, &event);
   return 0;
 }
 
@@ -311,9 +149,36 @@ on_properties_changed (sd_bus_message *message, void *user_data, sd_bus_error *r
     return 0;
   r = prpctl_status_read (monitor->status, message, &state_changed);
   if (r < 0)
-    note (monitor, _("relay: its properties cannot be read: %s"), g_strerror (-r));
+    monitor_note (monitor, _("relay: its properties cannot be read: %s"), g_strerror (-r));
   else if (state_changed && monitor->started)
-    note_state (monitor);
+    monitor_note_state (monitor);
+  return 0;
+}
+
+static int
+on_history_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+{
+  Monitor *monitor = user_data;
+  const char *interface, *key, *id;
+  int r;
+
+  if (monitor->catch_up == NULL || !is_from_relay (monitor, message))
+    return 0;
+  r = sd_bus_message_read (message, "s", &interface);
+  if (r < 0 || !g_str_equal (interface, RELAY_HISTORY_INTERFACE))
+    return 0;
+  r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
+  while (r > 0 && (r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
+    r = sd_bus_message_read (message, "s", &key);
+    if (r <= 0)
+      break;
+    if (!g_str_equal (key, "HistoryId"))
+      r = sd_bus_message_skip (message, "v");
+    else if ((r = sd_bus_message_read (message, "v", "s", &id)) > 0)
+      prpctl_catch_up_set_history_id (monitor->catch_up, id);
+    if (r > 0)
+      r = sd_bus_message_exit_container (message);
+  }
   return 0;
 }
 
@@ -335,19 +200,21 @@ on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_er
     return 0;
 
   if (monitor->started && monitor->owner != NULL)
-    note (monitor, _("relay: went away; waiting for it to come back"));
+    monitor_note (monitor, _("relay: went away; waiting for it to come back"));
   set_owner (monitor, new_owner);
   /* The chain's own calls tell how it goes until it has run. */
   if (!monitor->started)
     return 0;
 
-  monitor->call = sd_bus_slot_unref (monitor->call);
+  monitor_break_off_chain (monitor);
   if (monitor->owner != NULL) {
-    note (monitor, _("relay: is running"));
+    if (monitor->catch_up != NULL)
+      prpctl_catch_up_begin (monitor->catch_up);
+    monitor_note (monitor, _("relay: is running"));
     /* It begins afresh, whatever the one before it said. */
     prpctl_status_free (monitor->status);
     monitor->status = prpctl_status_new ();
-    begin_chain (monitor, FALSE);
+    monitor_begin_chain (monitor, FALSE);
   }
   return 0;
 }
@@ -386,6 +253,9 @@ match_signals (Monitor *monitor, GError **error)
       "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='" RELAY_INTERFACE "'",
       on_properties_changed },
     { "type='signal',sender='" RELAY_BUS_NAME "',path='" RELAY_OBJECT_PATH "',"
+      "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='" RELAY_HISTORY_INTERFACE "'",
+      on_history_changed },
+    { "type='signal',sender='" RELAY_BUS_NAME "',path='" RELAY_OBJECT_PATH "',"
       "interface='" RELAY_EVENTS_INTERFACE "'", on_event },
   };
 
@@ -421,8 +291,10 @@ process_bus (Monitor *monitor)
   for (guint i = 0; i < MESSAGES_PER_TURN; i++) {
     int r;
 
-    if (monitor->done || monitor->events.pending->len >= BUFFER_MAX_BYTES || monitor->notes.pending->len > 0)
+    if (!monitor_has_room (monitor))
       return 1;
+    if (monitor_show_history (monitor))
+      continue;
     r = sd_bus_process (monitor->run->client->bus, NULL);
     if (r <= 0)
       return r;
@@ -437,7 +309,7 @@ output_failed (Monitor *monitor, int error_number)
   if (error_number != -EPIPE && monitor->error == NULL)
     g_set_error (&monitor->error, PRPCTL_ERROR, PRPCTL_EXIT_FAILURE, _("Cannot write the output: %s"),
                  g_strerror (-error_number));
-  monitor->done = TRUE;
+  monitor->done = monitor->cursor_told = TRUE;
   g_string_truncate (monitor->events.pending, 0);
   g_string_truncate (monitor->notes.pending, 0);
   monitor->events.n_written = monitor->notes.n_written = 0;
@@ -499,6 +371,23 @@ wait_and_write (Monitor *monitor, int signal_fd, guint64 deadline_usec, gboolean
   return TRUE;
 }
 
+/* Where it stands, behind the last event that was written: the last that is said. Returns whether there is something
+ * to say. */
+static gboolean
+tell_cursor (Monitor *monitor)
+{
+  g_autofree char *cursor = NULL;
+
+  if (!monitor->run->options->show_cursor || monitor->cursor_told || monitor->error != NULL)
+    return FALSE;
+  monitor->cursor_told = TRUE;
+  cursor = prpctl_catch_up_format_cursor (monitor->catch_up);
+  if (cursor == NULL)
+    return FALSE;
+  g_string_append_printf (monitor->notes.pending, "-- cursor: %s\n", cursor);
+  return TRUE;
+}
+
 static void
 loop (Monitor *monitor, int signal_fd)
 {
@@ -511,14 +400,15 @@ loop (Monitor *monitor, int signal_fd)
     gboolean enough = (guint64) g_get_monotonic_time () >= deadline_usec;
     int r = 0;
 
-    if (written && monitor->done)
+    if (written && monitor->done && !tell_cursor (monitor))
       return;
+    written = written && !monitor->done;
     if (written && !enough) {
       GError *error = NULL;
 
       r = process_bus (monitor);
       if (!prpctl_client_check (r, &error))
-        fail (monitor, error);
+        monitor_fail (monitor, error);
     }
     if (!enough)
       enough = !wait_and_write (monitor, signal_fd, deadline_usec, r > 0 || monitor->done);
@@ -534,6 +424,7 @@ loop (Monitor *monitor, int signal_fd)
 gboolean
 prpctl_monitor (PrpctlRun *run, GError **error)
 {
+  PrpctlCursor now = { .kind = PRPCTL_CURSOR_NOW };
   Monitor monitor = { .run = run };
   sigset_t signals;
   int signal_fd;
@@ -551,12 +442,17 @@ prpctl_monitor (PrpctlRun *run, GError **error)
   prpctl_output_init (&monitor.events, STDOUT_FILENO);
   prpctl_output_init (&monitor.notes, STDERR_FILENO);
   monitor.status = prpctl_status_new ();
+  if ((run->options->given & PRPCTL_OPTION_FROM) != 0)
+    monitor.catch_up = prpctl_catch_up_new (&run->options->from);
+  else if (run->options->show_cursor)
+    monitor.catch_up = prpctl_catch_up_new (&now);
   if (match_signals (&monitor, &monitor.error)) {
-    begin_chain (&monitor, !run->client->no_start);
+    monitor_begin_chain (&monitor, !run->client->no_start);
     loop (&monitor, signal_fd);
   }
 
-  sd_bus_slot_unref (monitor.call);
+  monitor_break_off_chain (&monitor);
+  prpctl_catch_up_free (monitor.catch_up);
   prpctl_status_free (monitor.status);
   prpctl_output_clear (&monitor.events);
   prpctl_output_clear (&monitor.notes);

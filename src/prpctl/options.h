@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <glib.h>
+#include "prpctl/cursor.h"
 
 /*
  * The command line. Options may stand before and behind the verb; which verbs take which is checked by verbs.c.
@@ -10,10 +10,18 @@ typedef enum {
   PRPCTL_OPTION_QUIET = 1 << 0,
   PRPCTL_OPTION_COUNT = 1 << 1,
   PRPCTL_OPTION_SECONDS = 1 << 2,
+  PRPCTL_OPTION_FROM = 1 << 3,
+  PRPCTL_OPTION_SHOW_CURSOR = 1 << 4,
+  PRPCTL_OPTION_STRICT = 1 << 5,
+  PRPCTL_OPTION_LINES = 1 << 6,
+  PRPCTL_OPTION_SINCE = 1 << 7,
+  PRPCTL_OPTION_FILTER = 1 << 8,
+  PRPCTL_OPTION_CLEAR = 1 << 9,
 } PrpctlOptionFlags;
 
 #define PRPCTL_DEFAULT_TIMEOUT_USEC (30 * (guint64) G_USEC_PER_SEC) /* above the relay's own 10 s, with its start */
 #define PRPCTL_MAX_SECONDS (366.0 * 24 * 3600)
+#define PRPCTL_DEFAULT_LINES 100
 
 typedef struct {
   gboolean help, version;
@@ -24,10 +32,21 @@ typedef struct {
   gboolean quiet;
   guint64 count;        /* events after which monitor ends, 0: never */
   guint64 seconds_usec; /* time after which monitor ends, 0: never */
+  PrpctlCursor from;    /* where monitor and history begin, if it is given */
+  gboolean show_cursor;
+  gboolean strict;      /* end rather than go on where events may have been missed */
+  guint64 lines;        /* the newest that history lists, 0: all */
+  guint64 since_usec;   /* CLOCK_REALTIME, 0: any */
+  char **types;         /* shell globs; NULL: any; likewise the ids */
+  char *prp, *agent, *project;
+  gboolean clear;
   PrpctlOptionFlags given; /* of those that only some verbs take */
   char *verb;              /* NULL if there is none */
   char **arguments;        /* what follows the verb; never NULL */
 } PrpctlOptions;
+
+/* The name of the first of the options @flags, for messages: "--count". Static. */
+const char *prpctl_option_get_name (PrpctlOptionFlags flags);
 
 /* Reads @argv (with the program's name in front). Error: PRPCTL_ERROR, PRPCTL_EXIT_USAGE. */
 PrpctlOptions *prpctl_options_parse (const char *const *argv, GError **error);

@@ -10,6 +10,7 @@
 #include "build-config.h"
 #include "common/names.h"
 #include "prpctl/channel.h"
+#include "prpctl/history.h"
 #include "prpctl/json-writer.h"
 #include "prpctl/monitor.h"
 #include "prpctl/output.h"
@@ -218,6 +219,7 @@ run_reload (PrpctlRun *run, GError **error)
 static gboolean run_help (PrpctlRun *run, GError **error);
 
 #define ANY_NUMBER G_MAXUINT
+#define OPTIONS_OF_CURSORS (PRPCTL_OPTION_FROM | PRPCTL_OPTION_SHOW_CURSOR | PRPCTL_OPTION_STRICT)
 
 static const struct {
   const char *name;
@@ -234,7 +236,10 @@ static const struct {
   { "unsubscribe", N_("CHANNEL…"), N_("End such subscriptions"), 1, ANY_NUMBER, 0, FALSE, run_unsubscribe },
   { "channels", NULL, N_("List the channels, their state and who wants them"), 0, 0, 0, FALSE, run_channels },
   { "monitor", N_("[CHANNEL…]"), N_("Follow the events, holding the channels meanwhile"), 0, ANY_NUMBER,
-    PRPCTL_OPTION_QUIET | PRPCTL_OPTION_COUNT | PRPCTL_OPTION_SECONDS, FALSE, prpctl_monitor },
+    PRPCTL_OPTION_QUIET | PRPCTL_OPTION_COUNT | PRPCTL_OPTION_SECONDS | OPTIONS_OF_CURSORS, FALSE, prpctl_monitor },
+  { "history", NULL, N_("List the events that the relay has kept: the newest 100, or as asked for"), 0, 0,
+    PRPCTL_OPTION_LINES | PRPCTL_OPTION_SINCE | PRPCTL_OPTION_FILTER | PRPCTL_OPTION_CLEAR | OPTIONS_OF_CURSORS, FALSE,
+    prpctl_history },
   { "ping", NULL, N_("Measure the round trip to the server"), 0, 0, 0, FALSE, run_ping },
   { "connect", NULL, N_("Connect now, whatever the relay was waiting for"), 0, 0, 0, FALSE, run_connect },
   { "disconnect", NULL, N_("Close the connection, until 'connect'"), 0, 0, 0, FALSE, run_disconnect },
@@ -271,6 +276,23 @@ run_help (PrpctlRun *run, GError **error)
                                "  -n, --count NUMBER        End after so many events\n"
                                "      --seconds SECONDS     End after this time\n"
                                "  -q, --quiet               Nothing about the relay itself on stderr\n\n"
+                               "Options of history:\n"
+                               "  -n, --lines NUMBER        The newest so many events; 0 or 'all': all of them\n"
+                               "                            (100; with --since or --from: all)\n"
+                               "      --since TIME          From this time on: '10 min ago', 1h, today,\n"
+                               "                            'yesterday 14:00', '2026-11-23 14:00', …\n"
+                               "      --type GLOB           Of this type, as in 'prp.*'; may be given several times\n"
+                               "      --prp ID              About this PRP\n"
+                               "      --agent ID            About this agent\n"
+                               "      --project ID          About this project\n"
+                               "      --clear               Have the relay forget all of them\n\n"
+                               "Options of monitor and history:\n"
+                               "      --from CURSOR         Begin behind this place in the history: a cursor, the\n"
+                               "                            number of an event, 'start', or 'now'; misses nothing,\n"
+                               "                            shows nothing twice, and says where it cannot know\n"
+                               "      --show-cursor         Tell the cursor: at the end on stderr, and with --json\n"
+                               "                            in each event\n"
+                               "      --strict              End with 7 where events may have been missed\n\n"
                                "A channel is KIND:ID, as in project:proj_123456. See prpctl(1) for the exit status.\n"));
   return TRUE;
 }
@@ -283,6 +305,15 @@ usage_error (GError **error, const char *text, const char *detail)
 
   g_set_error (error, PRPCTL_ERROR, PRPCTL_EXIT_USAGE, "%s\n%s", message, _("'prpctl --help' shows what there is."));
   return FALSE;
+}
+
+static gboolean
+usage_error_of_option (GError **error, PrpctlOptionFlags option, const char *verb)
+{
+  /* Translators: an option, and a command of prpctl. */
+  g_autofree char *text = g_strdup_printf (_("%s is not for “%s”."), prpctl_option_get_name (option), verb);
+
+  return usage_error (error, "%s", text);
 }
 
 static gboolean
@@ -304,7 +335,9 @@ find_verb (const PrpctlOptions *options, gsize *ret_verb, GError **error)
     if (n_arguments > verbs[i].max_arguments)
       return usage_error (error, _("“%s” takes no arguments."), name);
     if ((options->given & ~verbs[i].options) != 0)
-      return usage_error (error, _("--count, --seconds and --quiet are not for “%s”."), name);
+      return usage_error_of_option (error, (PrpctlOptionFlags) (options->given & ~verbs[i].options), name);
+    if ((options->given & PRPCTL_OPTION_CLEAR) != 0 && options->given != PRPCTL_OPTION_CLEAR)
+      return usage_error (error, _("%s goes alone: the history is cleared as a whole."), "--clear");
   }
   *ret_verb = i;
   return TRUE;

@@ -4,6 +4,7 @@
 Environment: PRP_TEST_TIMEOUT_SCALE stretches every deadline; PRP_TEST_WRAPPER (programs run inside valgrind) does too.
 """
 
+import fnmatch
 import os
 import pathlib
 import re
@@ -24,9 +25,29 @@ PATH = "/dev/prp/Relay1"
 RELAY = "dev.prp.Relay1"
 EVENTS = "dev.prp.Relay1.Events"
 CHANNEL = "dev.prp.Relay1.Channel"
+HISTORY = "dev.prp.Relay1.History"
 ERROR = "dev.prp.Relay1.Error."
 OBJECT_MANAGER = """<node><interface name="org.freedesktop.DBus.ObjectManager"><method name="GetManagedObjects">
 <arg name="objects" type="a{oa{sa{sv}}}" direction="out"/></method></interface></node>"""
+
+HISTORY_XML = """<node><interface name="dev.prp.Relay1.History">
+<method name="ListEvents"><arg name="after" type="t" direction="in"/><arg name="limit" type="u" direction="in"/>
+<arg name="filter" type="a{sv}" direction="in"/><arg name="events" type="aa{sv}" direction="out"/>
+<arg name="last_sequence" type="t" direction="out"/><arg name="more" type="b" direction="out"/></method>
+<method name="Clear"/>
+<property name="HistoryId" type="s" access="read"/><property name="FirstSequence" type="t" access="read"/>
+<property name="LastSequence" type="t" access="read"/></interface></node>"""
+
+# What an event is, member by member of its data, for each signal's arguments.
+EVENT_TYPES = {
+    "PrpCreated": ("prp.created", ("id", "projectId", "name", "status", "priority")),
+    "PrpUpdated": ("prp.updated", ("id", "changes")),
+    "PrpStatusChanged": ("prp.status_changed", ("id", "previousStatus", "newStatus", "reason")),
+    "PrpDeleted": ("prp.deleted", ("id", "projectId", "reason")),
+    "AgentAssigned": ("agent.assigned", ("agentId", "prpId", "priority")),
+    "AgentProgress": ("agent.progress", ("agentId", "prpId", "progress", "currentTask")),
+    "ServerError": ("error", ("code", "message")),
+}
 
 BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
@@ -87,17 +108,60 @@ class Connection:
         self.connection.emit_signal(destination, PATH, interface, member, GLib.Variant(signature, arguments))
 
 
-class FakeRelay(Connection):
-    """Answers with what is in `properties`, `states`, `refusals` and `channels`; notes every call."""
+class History:
+    """What a relay keeps: given to the next one, it outlives the first."""
 
-    def __init__(self, address, refusals=None, **properties):
+    def __init__(self, history_id="history-1", first=1, last=0):
+        self.id = history_id
+        self.first, self.last = first, last
+        self.events = []     # of {name: GVariant}
+        self.page = 1000     # the most that is listed at once
+
+    def add(self, event, sequence=None):
+        """Gives it its number, and keeps it."""
+        self.last = sequence or self.last + 1
+        event["sequence"] = GLib.Variant("t", self.last)
+        self.events.append(event)
+
+    def expire(self, first):
+        """Forgets what is before that number."""
+        self.first = first
+        self.events = [e for e in self.events if e["sequence"].unpack() >= first]
+
+    def clear(self, history_id):
+        self.id, self.first, self.events = history_id, self.last + 1, []
+
+    def matches(self, event, after, wanted):
+        data = event["data"].unpack() if "data" in event else {}
+        kind = event["type"].unpack()
+        ids = {what: data.get(f"{what}Id", data.get("id") if kind.startswith(what + ".") else None)
+               for what in ("prp", "agent", "project")}
+        return (event["sequence"].unpack() > after and event["received"].unpack() >= wanted.get("since", 0) and
+                ("types" not in wanted or any(fnmatch.fnmatchcase(kind, glob) for glob in wanted["types"])) and
+                all(ids[what] == wanted[what] for what in ids if what in wanted))
+
+    def list(self, after, limit, wanted):
+        found = [e for e in self.events if self.matches(e, after, wanted)]
+        limit = min(limit or self.page, self.page)
+        if wanted.get("newest"):
+            return found[-limit:], self.last, len(found) > limit
+        more = len(found) > limit
+        last = found[limit - 1]["sequence"].unpack() if more else max(self.last, after)
+        return found[:limit], last, more
+
+
+class FakeRelay(Connection):
+    """Answers with what is in `properties`, `states`, `refusals`, `channels` and `history`; notes every call."""
+
+    def __init__(self, address, refusals=None, history=None, has_history=True, prepare=None, **properties):
         super().__init__(address)
+        self.history = history or History()
         self.calls = []
         self.caller = None   # who made the last of them
         self.refusals = refusals or {}  # method: Refusal, or NO_ANSWER
         self.states = {}     # channel: state; active if it is not named
         self.channels = []   # properties of each channel
-        self.during = {}     # method: what to do before it is answered
+        self.during = {}     # method, or property of the history: what to do before it is answered
         self.properties = {
             "Version": GLib.Variant("s", "0.1.0"), "State": GLib.Variant("s", "connected"),
             "LastError": GLib.Variant("(ss)", ("", "")), "NextAttempt": GLib.Variant("t", 0),
@@ -115,8 +179,13 @@ class FakeRelay(Connection):
         manager = Gio.DBusNodeInfo.new_for_xml(OBJECT_MANAGER).interfaces[0]
         channel = Gio.DBusNodeInfo.new_for_xml((SOURCE_DIR / "dbus" / f"{CHANNEL}.xml").read_text()).interfaces[0]
         self.channel_interface = channel
+        history = Gio.DBusNodeInfo.new_for_xml(HISTORY_XML).interfaces[0]
+        if has_history:
+            self.connection.register_object(PATH, history, self.on_call, self.get_history_property, None)
         self.connection.register_object(PATH, interface, self.on_call, lambda c, s, p, i, name: self.properties[name], None)
         self.connection.register_object(PATH, manager, self.on_call, None, None)
+        if prepare is not None:  # before anybody can call
+            prepare(self)
         assert self.bus_call("RequestName", GLib.Variant("(su)", (NAME, 4))) == (1,)
 
     def add_channel(self, name, state="active", error=("", ""), durable=True, holders=(), since=0):
@@ -127,6 +196,11 @@ class FakeRelay(Connection):
         self.channels.append((path, values))
         self.connection.register_object(path, self.channel_interface, None,
                                         lambda c, s, p, i, property_name: values[property_name], None)
+
+    def get_history_property(self, _connection, _sender, _path, _interface, name):
+        self.during.get(name, lambda: None)()
+        return {"HistoryId": GLib.Variant("s", self.history.id), "FirstSequence": GLib.Variant("t", self.history.first),
+                "LastSequence": GLib.Variant("t", self.history.last)}[name]
 
     def on_call(self, _connection, sender, _path, _interface, method, arguments, invocation):
         with news:
@@ -143,6 +217,8 @@ class FakeRelay(Connection):
             states = {channel: self.states.get(channel, "active") for channel in arguments.unpack()[0]}
             invocation.return_value(GLib.Variant("(a{ss})", (states,)) if method == "Subscribe" else
                                     GLib.Variant("(ua{ss})", (7, states)))
+        elif method == "ListEvents":
+            invocation.return_value(GLib.Variant("(aa{sv}tb)", self.history.list(*arguments.unpack())))
         elif method == "Ping":
             invocation.return_value(GLib.Variant("(t)", (12345,)))
         elif method == "GetManagedObjects":
@@ -158,15 +234,54 @@ class FakeRelay(Connection):
         self.properties.update(properties)
         self.emit("PropertiesChanged", "(sa{sv}as)", RELAY, properties, [], interface="org.freedesktop.DBus.Properties")
 
-    def emit_event(self, member, signature, *arguments, **event):
-        values = {"sequence": GLib.Variant("t", 7), "received": GLib.Variant("t", int(time.time() * 1e6)),
-                  "id": GLib.Variant("s", "msg_1"), "type": GLib.Variant("s", "x"), "timestamp": GLib.Variant("s", "")}
+    @staticmethod
+    def make_event(member, signature, arguments, event):
+        """The event of a signal, as what the server sent it for."""
+        kind, names = EVENT_TYPES.get(member, ("x", ()))
+        types = re.findall(r"a\{sa\{sv\}\}|.", signature)
+        # An object in an object is a variant in a variant.
+        members = {name: GLib.Variant("a{sv}", {key: GLib.Variant("a{sv}", value) for key, value in argument.items()})
+                   if kind == "a{sa{sv}}" else GLib.Variant(kind, argument)
+                   for name, kind, argument in zip(names, types, arguments)}
+        values = {"received": GLib.Variant("t", int(time.time() * 1e6)), "id": GLib.Variant("s", "msg_1"),
+                  "type": GLib.Variant("s", arguments[0] if member == "OtherEvent" else kind),
+                  "timestamp": GLib.Variant("s", "")}
+        if members:
+            values["data"] = GLib.Variant("a{sv}", members)
         values.update({key: value if isinstance(value, GLib.Variant) else GLib.Variant("s", value)
                        for key, value in event.items()})
+        return values
+
+    def emit_event(self, member, signature, *arguments, stored=True, sequence=None, **event):
+        """Keeps it, and signals it; or what was kept already (`stored` False) only signals."""
+        values = self.make_event(member, signature, arguments, event)
+        self.history.add(values, sequence)
+        if not stored:
+            self.history.events.pop()
         self.emit(member, f"({signature}a{{sv}})", *arguments, values)
 
     def emit_deleted(self, prp_id, **options):
-        self.emit_event("PrpDeleted", "sss", prp_id, "proj_1", "", id=f"msg_{prp_id}", type="prp.deleted", **options)
+        self.emit_event("PrpDeleted", "sss", prp_id, "proj_1", "", id=f"msg_{prp_id}", **options)
+
+    def store_deleted(self, *prp_ids, **options):
+        """Kept, and signalled to nobody who listens now."""
+        for prp_id in prp_ids:
+            self.history.add(self.make_event("PrpDeleted", "sss", (prp_id, "proj_1", ""), dict(options, id=f"msg_{prp_id}")))
+
+    def emit_gap(self, since, until, cause, channels):
+        gap = {"since": GLib.Variant("x", since), "until": GLib.Variant("x", until), "cause": GLib.Variant("s", cause),
+               "channels": GLib.Variant("av", [GLib.Variant("s", channel) for channel in channels]),
+               "sequence": GLib.Variant("x", self.history.last + 1)}
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(until // 1000000)) + f".{until % 1000000:06}Z"
+        self.history.add(self.make_event("OtherEvent", "s", ("relay.gap",), {
+            "id": "", "timestamp": moment, "received": GLib.Variant("t", until), "data": GLib.Variant("a{sv}", gap)}))
+        self.emit("Gap", "(ttsast)", since, until, cause, channels, self.history.last)
+
+    def change_history(self, history_id):
+        """Cleared, or lost, while it runs."""
+        self.history.clear(history_id)
+        self.emit("PropertiesChanged", "(sa{sv}as)", HISTORY, {"HistoryId": GLib.Variant("s", history_id)}, [],
+                  interface="org.freedesktop.DBus.Properties")
 
 
 class Bus:

@@ -1,11 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""prpctl against a relay that does as it is told: every state, every error, absence and return.
+"""prpctl against a relay that does as it is told: every state, every error, absence and return."""
 
-Nothing of the daemon is needed. Environment: PRP_BUILD_DIR (where prpctl was built), PRP_TEST_WRAPPER (runs it inside
-something, as valgrind), PRP_TEST_TIMEOUT_SCALE (stretches every deadline).
-"""
-
-import contextlib
 import json
 import os
 import pathlib
@@ -19,119 +14,13 @@ import time
 import pytest
 from gi.repository import GLib
 
-from fake_relay import (CHANNEL, ERROR, NAME, NO_ANSWER, RELAY, SCALE, SECONDS, WRAPPER, Bus, Connection, FakeRelay,
-                        Refusal, news, wait_until)
+from fake_relay import CHANNEL, ERROR, NAME, NO_ANSWER, RELAY, SECONDS, WRAPPER, Connection, FakeRelay, Refusal, wait_until
+from prpctl_bench import ANSWER_SEC, PRPCTL, bus, environment, is_instrumented, monitor, prpctl, relay, start
 
-BUILD_DIR = pathlib.Path(os.environ.get("PRP_BUILD_DIR", "build")).resolve()
-PRPCTL = BUILD_DIR / "src" / "prpctl" / "prpctl"
-ANSWER_SEC = 2 * SCALE  # a --timeout in which an answer does come
+__all__ = ["bus", "environment", "monitor", "prpctl", "relay", "start"]  # fixtures
 
 # The bus here is dbus-daemon, whatever others run on: once is enough.
 pytestmark = pytest.mark.bus("dbus-daemon")
-
-class Running:
-    """A prpctl that goes on. Its output is gathered line by line, unless told not to read it."""
-
-    def __init__(self, environment, *arguments, read=True):
-        self.process = subprocess.Popen([*WRAPPER, str(PRPCTL), *arguments], env=environment, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.out, self.notes = [], []
-        self.threads = [self.gather(self.process.stderr, self.notes)]
-        if read:
-            self.read()
-
-    def read(self):
-        self.threads.append(self.gather(self.process.stdout, self.out))
-
-    @staticmethod
-    def gather(stream, lines):
-        def run():
-            for line in stream:
-                with news:
-                    lines.append(line.rstrip("\n"))
-                    news.notify_all()
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        return thread
-
-    def wait_note(self, text, times=1):
-        wait_until(lambda: sum(text in note for note in self.notes) >= times,
-                   lambda: f"{times} × {text!r} on stderr; there is {self.notes}")
-
-    def wait_lines(self, count):
-        wait_until(lambda: len(self.out) >= count, lambda: f"{count} lines; there are {self.out}")
-
-    def end(self):
-        """The exit status of a process that ends by itself."""
-        status = self.process.wait(SECONDS)
-        for thread in self.threads:
-            thread.join(SECONDS)
-        return status
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.end()
-
-
-def is_instrumented():
-    """Figures of time and memory say nothing then."""
-    options = json.loads((BUILD_DIR / "meson-info" / "intro-buildoptions.json").read_text())
-    return bool(WRAPPER) or next(o["value"] for o in options if o["name"] == "b_sanitize") != "none"
-
-
-@pytest.fixture
-def bus(tmp_path):
-    bus = Bus(tmp_path)
-    yield bus
-    bus.stop()
-
-
-@pytest.fixture
-def relay(bus):
-    relay = FakeRelay(bus.address)
-    yield relay
-    relay.close()
-
-
-@pytest.fixture
-def environment(bus):
-    passed_on = ("PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS", "G_SLICE", "LD_LIBRARY_PATH")
-    return {"DBUS_SESSION_BUS_ADDRESS": bus.address, "LC_ALL": "C.UTF-8", "TZ": "UTC", "G_DEBUG": "fatal-criticals",
-            **{key: os.environ[key] for key in passed_on if key in os.environ}}
-
-
-@pytest.fixture
-def prpctl(environment):
-    def run(*arguments, **options):
-        return subprocess.run([*WRAPPER, str(PRPCTL), *arguments], env=environment, stdin=subprocess.DEVNULL,
-                              capture_output=True, text=True, timeout=SECONDS, **options)
-    return run
-
-
-@pytest.fixture
-def start(environment):
-    """A prpctl that goes on; ended with the test."""
-    running = []
-
-    def run(*arguments, **options):
-        running.append(Running(environment, *arguments, **options))
-        return running[-1]
-
-    yield run
-    for one in running:
-        with contextlib.suppress(ProcessLookupError):
-            one.process.kill()
-        one.process.wait()
-
-
-@pytest.fixture
-def monitor(start):
-    """One that follows the events already."""
-    def run(*arguments, **options):
-        one = start("monitor", *arguments, **options)
-        one.wait_note("monitoring")
-        return one
-    return run
 
 
 # -- status
@@ -244,7 +133,10 @@ def test_relay_dies_in_the_call(relay, start, method, arguments):
 
 @pytest.mark.parametrize("arguments", [
     [], ["frobnicate"], ["status", "x"], ["subscribe"], ["unsubscribe"], ["status", "--count", "1"], ["ping", "--seconds", "1"],
-    ["channels", "--quiet"], ["monitor", "--count", "0"], ["--timeout", "-1", "ping"], ["--frobnicate"]])
+    ["channels", "--quiet"], ["monitor", "--count", "0"], ["--timeout", "-1", "ping"], ["--frobnicate"],
+    ["history", "x"], ["history", "--since", "soon"], ["history", "-n", "-1"], ["history", "--from", "there"],
+    ["history", "--seconds", "1"], ["history", "--clear", "--prp", "p"], ["monitor", "--from", "a:b"],
+    ["monitor", "--lines", "5"], ["monitor", "--since", "1h"], ["monitor", "--type", "x"], ["ping", "--from", "now"]])
 def test_usage(relay, prpctl, arguments):
     result = prpctl(*arguments)
     assert (result.returncode, result.stdout) == (2, "")
@@ -253,8 +145,8 @@ def test_usage(relay, prpctl, arguments):
 
 
 def test_not_utf8(relay, prpctl):
-    for verb in ("subscribe", "monitor"):
-        result = prpctl(verb, b"project:\xff")
+    for arguments in (["subscribe"], ["monitor"]):
+        result = prpctl(*arguments, b"project:\xff")
         assert result.returncode == 2 and "project:�" in result.stderr
     assert not relay.calls_of("Subscribe") and not relay.calls_of("Hold")
 
@@ -596,13 +488,15 @@ def test_monitor_believes_only_the_relay(relay, bus, monitor):
 
 
 def test_monitor_signals_of_tomorrow(relay, monitor):
+    """What has no event in it is none; what has one is shown, whatever its arguments."""
     for arguments in ([], ["--json"]):
         one = monitor(*arguments)
         relay.emit("Tomorrow", "(ts)", 1, "x")
         relay.emit_event("PrpCreated", "s", "too few")
         relay.emit_deleted("p")
-        one.wait_lines(1 if not arguments else 2)
+        one.wait_lines(2)
         assert one.stop() == 0
+        assert "too few" in one.out[0]
         assert "p deleted" in one.out[-1] or "msg_p" in one.out[-1]
         assert len(one.notes) == 1
 
@@ -613,3 +507,22 @@ def test_monitor_bus_ends(relay, bus, monitor):
     bus.process.kill()
     assert one.end() == 3
     assert "session bus hung up" in one.notes[-1]
+
+
+def gap_words(start, end):
+    return rf"gap: from {start} until {end} \(2 min 20 s\) events of agent:a, project:x may have been missed: CONNECTION_LOST"
+
+
+def test_monitor_gap(relay, monitor, prpctl):
+    """In words, and as JSON; in the history just the same."""
+    one, two = monitor(), monitor("--json")
+    until = int(time.time() * 1e6)
+    relay.emit_gap(until - 140_000_000, until, "CONNECTION_LOST", ["agent:a", "project:x"])
+    one.wait_lines(1)
+    two.wait_lines(1)
+    assert one.stop() == 0 and two.stop() == 0
+    assert re.fullmatch(r"[-0-9: ]+  " + gap_words("[-0-9: ]+", "[-0-9: ]+"), one.out[0])
+    assert json.loads(two.out[0])["data"] == {"since": until - 140_000_000, "until": until, "cause": "CONNECTION_LOST",
+                                              "channels": ["agent:a", "project:x"], "sequence": 1}
+    assert prpctl("history").stdout.splitlines()[0][-60:] == one.out[0][-60:]
+    assert prpctl("history", "--json").stdout.splitlines() == two.out

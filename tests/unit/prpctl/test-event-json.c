@@ -6,12 +6,11 @@
 static void
 assert_event (sd_bus_message *message, const char *expected)
 {
-  g_autoptr (GString) out = g_string_new ("before ");
-  g_autofree char *whole = g_strconcat ("before ", expected, NULL);
+  g_auto (PrpctlEvent) event = { 0 };
 
   messages_seal (message);
-  g_assert_cmpint (prpctl_event_append_json (out, message), ==, 1);
-  g_assert_cmpstr (out->str, ==, whole);
+  g_assert_cmpint (prpctl_event_read_signal (message, &event), ==, 1);
+  g_assert_cmpstr (event.json, ==, expected);
 }
 
 /* In what order the relay puts the members is its own business. */
@@ -64,16 +63,63 @@ test_sparse (Messages *m, gconstpointer data)
   assert_event (only_other, "{\"a\":true,\"b\":false}");
 }
 
+/* The one signal without its event, as the history has it. */
+static void
+test_gap (Messages *m, gconstpointer data)
+{
+  g_autoptr (sd_bus_message) message = messages_new_signal (m, "Gap");
+  g_autoptr (sd_bus_message) far = messages_new_signal (m, "Gap");
+  g_autoptr (sd_bus_message) other = messages_new_signal (m, "Gap");
+  g_auto (PrpctlEvent) event = { 0 }, none = { 0 };
+
+  append (message, "ttsast", G_GUINT64_CONSTANT (1705334400000000), G_GUINT64_CONSTANT (1705334460000007),
+          "CONNECTION_LOST", 2, "agent:\"a", "project:x", G_GUINT64_CONSTANT (9));
+  messages_seal (message);
+  g_assert_cmpint (prpctl_event_read_signal (message, &event), ==, 1);
+  g_assert_cmpstr (event.json, ==,
+                   "{\"id\":\"\",\"type\":\"relay.gap\",\"timestamp\":\"2024-01-15T16:01:00.000007Z\",\"data\":{"
+                   "\"since\":1705334400000000,\"until\":1705334460000007,\"cause\":\"CONNECTION_LOST\","
+                   "\"channels\":[\"agent:\\\"a\",\"project:x\"],\"sequence\":9}}");
+  g_assert_cmpuint (event.sequence, ==, 9);
+  g_assert_cmpuint (event.received_usec, ==, G_GUINT64_CONSTANT (1705334460000007));
+
+  append (far, "ttsast", (guint64) 0, G_MAXUINT64, "X", 0, (guint64) 1);
+  assert_event (far, "{\"id\":\"\",\"type\":\"relay.gap\",\"timestamp\":\"\",\"data\":{\"since\":0,"
+                     "\"until\":18446744073709551615,\"cause\":\"X\",\"channels\":[],\"sequence\":1}}");
+  append (other, "tts", (guint64) 0, (guint64) 0, "X");
+  messages_seal (other);
+  g_assert_cmpint (prpctl_event_read_signal (other, &none), ==, 0);
+}
+
+static void
+test_numbers (Messages *m, gconstpointer data)
+{
+  g_autoptr (sd_bus_message) message = messages_new_signal (m, "OtherEvent");
+  g_autoptr (sd_bus_message) odd = messages_new_signal (m, "OtherEvent");
+  g_auto (PrpctlEvent) event = { 0 }, none = { 0 };
+
+  append (message, "sa{sv}", "x", 2, "received", "t", (guint64) 5, "sequence", "t", G_MAXUINT64);
+  messages_seal (message);
+  g_assert_cmpint (prpctl_event_read_signal (message, &event), ==, 1);
+  g_assert_cmpuint (event.sequence, ==, G_MAXUINT64);
+  g_assert_cmpuint (event.received_usec, ==, 5);
+  append (odd, "sa{sv}", "x", 2, "received", "s", "now", "sequence", "x", (gint64) -1);
+  messages_seal (odd);
+  g_assert_cmpint (prpctl_event_read_signal (odd, &none), ==, 1);
+  g_assert_cmpuint (none.sequence, ==, 0);
+  g_assert_cmpuint (none.received_usec, ==, 0);
+}
+
 static void
 test_no_event (Messages *m, gconstpointer data)
 {
   g_autoptr (sd_bus_message) message = messages_new_signal (m, "Tomorrow");
-  g_autoptr (GString) out = g_string_new ("before");
+  g_auto (PrpctlEvent) event = { 0 };
 
   append (message, "ttsas", G_GUINT64_CONSTANT (1), G_GUINT64_CONSTANT (2), "cause", 1, "project:x");
   messages_seal (message);
-  g_assert_cmpint (prpctl_event_append_json (out, message), ==, 0);
-  g_assert_cmpstr (out->str, ==, "before");
+  g_assert_cmpint (prpctl_event_read_signal (message, &event), ==, 0);
+  g_assert_null (event.json);
 }
 
 /* What cannot be written leaves nothing behind. */
@@ -81,12 +127,12 @@ static void
 test_bad (Messages *m, gconstpointer data)
 {
   g_autoptr (sd_bus_message) message = messages_new_signal (m, "OtherEvent");
-  g_autoptr (GString) out = g_string_new ("before");
+  g_auto (PrpctlEvent) event = { 0 };
 
   append (message, "sa{sv}", "x", 2, "id", "s", "1", "data", "a{us}", 1, 7, "seven");
   messages_seal (message);
-  g_assert_cmpint (prpctl_event_append_json (out, message), <, 0);
-  g_assert_cmpstr (out->str, ==, "before");
+  g_assert_cmpint (prpctl_event_read_signal (message, &event), <, 0);
+  g_assert_null (event.json);
 }
 
 /* It can be read again by whoever comes next. */
@@ -109,6 +155,8 @@ main (int argc, char **argv)
   g_test_add ("/event-json/order", Messages, NULL, messages_set_up, test_order, messages_tear_down);
   g_test_add ("/event-json/updated", Messages, NULL, messages_set_up, test_updated, messages_tear_down);
   g_test_add ("/event-json/sparse", Messages, NULL, messages_set_up, test_sparse, messages_tear_down);
+  g_test_add ("/event-json/gap", Messages, NULL, messages_set_up, test_gap, messages_tear_down);
+  g_test_add ("/event-json/numbers", Messages, NULL, messages_set_up, test_numbers, messages_tear_down);
   g_test_add ("/event-json/no-event", Messages, NULL, messages_set_up, test_no_event, messages_tear_down);
   g_test_add ("/event-json/bad", Messages, NULL, messages_set_up, test_bad, messages_tear_down);
   g_test_add ("/event-json/rewound", Messages, NULL, messages_set_up, test_rewound, messages_tear_down);

@@ -59,6 +59,42 @@ test_dashes (void)
 }
 
 static void
+test_history (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (PrpctlOptions) plain = PARSE (&error, "history");
+  g_autoptr (PrpctlOptions) number = PARSE (&error, "history", "-n", "7");
+  g_autoptr (PrpctlOptions) all = PARSE (&error, "history", "--lines", "all");
+  g_autoptr (PrpctlOptions) zero = PARSE (&error, "-n", "0", "history");
+  g_autoptr (PrpctlOptions) since = PARSE (&error, "history", "--since", "@5", "--type", "prp.*", "--type=error", "--prp", "p",
+                                           "--agent", "a", "--project", "j");
+  g_autoptr (PrpctlOptions) from = PARSE (&error, "history", "--from", "ab:12", "--show-cursor", "--strict", "-n", "3");
+  g_autoptr (PrpctlOptions) clear = PARSE (&error, "history", "--clear");
+
+  g_assert_no_error (error);
+  g_assert_cmpuint (plain->lines, ==, PRPCTL_DEFAULT_LINES);
+  g_assert_cmpuint (number->lines, ==, 7);
+  g_assert_cmpuint (number->given, ==, PRPCTL_OPTION_LINES);
+  g_assert_cmpuint (all->lines, ==, 0);
+  g_assert_cmpuint (zero->lines, ==, 0);
+  g_assert_cmpuint (since->lines, ==, 0);
+  g_assert_cmpuint (since->since_usec, ==, 5000000);
+  g_assert_cmpstr (since->types[1], ==, "error");
+  g_assert_cmpstr (since->prp, ==, "p");
+  g_assert_cmpstr (since->agent, ==, "a");
+  g_assert_cmpstr (since->project, ==, "j");
+  g_assert_cmpuint (since->given, ==, PRPCTL_OPTION_SINCE | PRPCTL_OPTION_FILTER);
+  g_assert_cmpstr (from->from.history_id, ==, "ab");
+  g_assert_cmpuint (from->from.sequence, ==, 12);
+  g_assert_cmpuint (from->lines, ==, 3);
+  g_assert_cmpuint (from->given, ==,
+                    PRPCTL_OPTION_FROM | PRPCTL_OPTION_SHOW_CURSOR | PRPCTL_OPTION_STRICT | PRPCTL_OPTION_LINES);
+  g_assert_true (clear->clear && clear->given == PRPCTL_OPTION_CLEAR);
+  g_assert_cmpstr (prpctl_option_get_name (PRPCTL_OPTION_STRICT | PRPCTL_OPTION_SINCE), ==, "--strict");
+  g_assert_cmpstr (prpctl_option_get_name (0), ==, "");
+}
+
+static void
 test_bad (void)
 {
   static const char *const cases[][3] = {
@@ -66,6 +102,8 @@ test_bad (void)
     { "--timeout", "nan" },   { "--timeout", "1e9" },   { "--timeout", "5 s" },  { "--timeout", "" },
     { "--seconds", "inf" },   { "--count", "0" },       { "--count", "-3" },     { "--count", "ten" },
     { "--count", "1.5" },     { "--count", "99999999999999999999" }, { "--count" },
+    { "--lines", "-1" },      { "--lines", "some" },    { "--since", "soon" },   { "--from", "there" },
+    { "--from", "" },         { "--type" },             { "--lines", "4294967296" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
@@ -85,6 +123,7 @@ main (int argc, char **argv)
   g_test_add_func ("/options/order", test_order);
   g_test_add_func ("/options/nothing", test_nothing);
   g_test_add_func ("/options/dashes", test_dashes);
+  g_test_add_func ("/options/history", test_history);
   g_test_add_func ("/options/bad", test_bad);
   return g_test_run ();
 }

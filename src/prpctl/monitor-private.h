@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+
+#include "prpctl/catch-up.h"
+#include "prpctl/output.h"
+#include "prpctl/status.h"
+#include "prpctl/verbs.h"
+
+/*
+ * What the two halves of `prpctl monitor` share: monitor.c, its loop and what the bus brings by itself, and
+ * monitor-chain.c, what is asked of a relay when there is one.
+ */
+#define MONITOR_BUFFER_MAX_BYTES (64 * 1024) /* lines made in one turn; the last one may be longer */
+
+typedef struct {
+  PrpctlRun *run;
+  PrpctlOutput events, notes;
+  PrpctlStatus *status;
+  char *owner;       /* the relay's unique name on the bus, NULL while it is away */
+  sd_bus_slot *call; /* the link of the chain that waits for its answer */
+  gint64 call_usec;  /* CLOCK_MONOTONIC, when it was sent */
+  gboolean is_history_call; /* it is one of the history's */
+  gboolean started;  /* the chain has run to its end once, or to the first page of the history */
+  gboolean announced;
+
+  PrpctlCatchUp *catch_up; /* NULL without --from */
+  sd_bus_message *page;    /* of the history; NULL: there is none, or all of it is shown */
+  PrpctlEvent page_event;  /* the event of the page that is next */
+  int page_result;         /* what reading it returned */
+  gboolean page_is_good;   /* it was judged */
+
+  guint64 n_events;     /* shown so far */
+  gboolean done;        /* nothing more to show: write what is left, then end */
+  gboolean cursor_told; /* or it must not be */
+  GError *error;        /* why it is done, if for a failure */
+} Monitor;
+
+/* -- monitor.c */
+
+/* Something about the relay, for stderr. */
+void monitor_note (Monitor *monitor, const char *format, ...) G_GNUC_PRINTF (2, 3);
+void monitor_note_state (Monitor *monitor);
+
+/* Something may be missing before what is shown next: never left unsaid, whatever else is. */
+void monitor_tell_missed (Monitor *monitor, const char *text);
+
+/* Ends it. Consumes @error. */
+void monitor_fail (Monitor *monitor, GError *error);
+
+void monitor_show_event (Monitor *monitor, const PrpctlEvent *event);
+
+/* Is more to be shown before what is pending was written? */
+gboolean monitor_has_room (Monitor *monitor);
+
+/* -- monitor-chain.c */
+
+/* Asks the relay for all that is needed. @auto_start: has the bus start it. */
+void monitor_begin_chain (Monitor *monitor, gboolean auto_start);
+
+/* The relay left; what was asked of it is void. */
+void monitor_break_off_chain (Monitor *monitor);
+
+/* Shows what is at hand of the history, and of the signals that were held meanwhile. Returns whether there was any. */
+gboolean monitor_show_history (Monitor *monitor);
