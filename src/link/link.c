@@ -142,6 +142,16 @@ cut (RelayLink *link)
   g_clear_object (&link->socket);
 }
 
+/* Registered codes that libsoup 3.2 does not know (1012 restart, 1013 try later, 1014 bad gateway): it takes them for a
+ * violation, but the code tells more. */
+static gboolean
+is_odd_goodbye (RelayLink *link)
+{
+  guint code = soup_websocket_connection_get_close_code (link->websocket);
+
+  return code >= 1012 && code <= 1014;
+}
+
 /* What the peer's close frame said, if one came. */
 static void
 take_goodbye (RelayLink *link)
@@ -151,9 +161,7 @@ take_goodbye (RelayLink *link)
   /* An answer to ours repeats its code (RFC 6455 §5.5.1); any other may have crossed it. */
   if (code != 0 && code == link->close_code && link->trouble == NULL)
     relay_proof_answered (&link->proof, link->close_boottime_usec);
-  /* Registered codes that libsoup 3.2 does not know (1012 restart, 1013 try later, 1014 bad gateway): it takes them for a
-   * violation, but the code tells more. */
-  if (code >= 1012 && code <= 1014)
+  if (is_odd_goodbye (link))
     g_clear_pointer (&link->trouble, relay_trouble_free);
   take_trouble (link, relay_trouble_from_close (code, soup_websocket_connection_get_close_data (link->websocket)));
 }
@@ -342,6 +350,7 @@ on_heard (RelayPacedStream *stream, gsize bytes, gpointer user_data)
   link->events->heard (link, bytes, link->user_data);
 }
 
+/* libsoup has digested each piece that it was handed before it asks for another, so by now nothing is on its way. */
 static void
 on_emptied (RelayPacedStream *stream, gsize bytes, gboolean ended, gpointer user_data)
 {
@@ -403,8 +412,9 @@ on_error (SoupWebsocketConnection *websocket, GError *error, gpointer user_data)
 {
   RelayLink *link = user_data;
 
-  if (error->domain == SOUP_WEBSOCKET_ERROR)
-    relay_proof_take_back (&link->proof); /* what comes behind what is broken is skipped, also if it was read already */
+  /* A goodbye of that kind is the last there is; behind any other error there is more, which is skipped. */
+  if (is_odd_goodbye (link))
+    relay_proof_emptied (&link->proof, 1, FALSE);
   if (error->domain != SOUP_WEBSOCKET_ERROR) {
     g_autoptr (GUri) uri = g_uri_parse (link->options.url, G_URI_FLAGS_NONE, NULL);
 

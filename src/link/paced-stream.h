@@ -24,7 +24,7 @@ typedef enum {
 typedef struct {
   /* Bytes came from below (before they are handed out): a sign of life. */
   void (*heard) (RelayPacedStream *stream, gsize bytes, gpointer user_data);
-  /* All that has come is handed out (it may not be digested yet): the stream below would block, or (@ended) is at its
+  /* All that has come was handed out, and the reader asks for more: the stream below would block, or (@ended) is at its
    * orderly end. @bytes: how many came since it was empty before. Not while draining. May be NULL. */
   void (*emptied) (RelayPacedStream *stream, gsize bytes, gboolean ended, gpointer user_data);
   /* The peer went over a limit: the stream drains itself from here (relay_paced_stream_drain). Called once. */

@@ -23,9 +23,8 @@
  * else by asking the kernel, whose ticks stand still during sleep: where the machine slept in between, the empty socket
  * before it is all there is.
  *
- * Two things are not trusted. A large batch says that the server was held back (by us, while we did not read): what it sent
- * last may have waited there for long, behind a full window, and more may be waiting still. It proves nothing. And
- * what was read but turned out to be broken was not heard: relay_proof_take_back.
+ * A large batch is not trusted. It says that the server was held back (by us, while we did not read): what it sent
+ * last may have waited there for long, behind a full window, and more may be waiting still. It proves nothing.
  *
  * An answer is the strictest proof: what the server sends is in order as well, so that whatever it sent before it was
  * asked came before the answer. It needs no clock but ours, and holds however long anything waited anywhere.
@@ -87,7 +86,7 @@ relay_proof_begin (RelayProof *proof, GSocket *socket)
   proof->empty_usec = relay_clock_boottime ();
   proof->empty_monotonic_usec = g_get_monotonic_time ();
   get_info (proof, &info);
-  proof->proof_usec = proof->previous_usec = proof->empty_usec - proof->rtt_usec;
+  proof->proof_usec = proof->empty_usec - proof->rtt_usec;
 }
 
 void
@@ -104,7 +103,6 @@ relay_proof_emptied (RelayProof *proof, gsize bytes, gboolean ended)
 
     if (now - proof->rtt_asked_usec > RTT_USEC)
       get_info (proof, &info);
-    proof->previous_usec = proof->proof_usec;
     proof->proof_usec = MAX (proof->proof_usec, arrived - proof->rtt_usec);
   }
   proof->empty_usec = now;
@@ -112,15 +110,8 @@ relay_proof_emptied (RelayProof *proof, gsize bytes, gboolean ended)
 }
 
 void
-relay_proof_take_back (RelayProof *proof)
-{
-  proof->proof_usec = proof->previous_usec;
-}
-
-void
 relay_proof_answered (RelayProof *proof, gint64 asked_usec)
 {
-  proof->previous_usec = MAX (proof->previous_usec, asked_usec);
   proof->proof_usec = MAX (proof->proof_usec, asked_usec);
 }
 

@@ -10,7 +10,7 @@
 typedef struct {
   /* private; the times are of CLOCK_BOOTTIME unless they say otherwise */
   GSocket *socket; /* borrowed; NULL: nothing is known but what was seen */
-  gint64 proof_usec, previous_usec;
+  gint64 proof_usec;
   gint64 empty_usec, empty_monotonic_usec; /* when there was last nothing to read */
   gint64 rtt_usec;
   gint64 rtt_asked_usec;
@@ -24,11 +24,8 @@ typedef struct {
 void relay_proof_begin (RelayProof *proof, GSocket *socket);
 
 /* There is nothing more to read: the socket is empty, or (@ended) the stream came to its orderly end. @bytes: how many came
- * since it was empty before. */
+ * since it was empty before, all of which were understood. */
 void relay_proof_emptied (RelayProof *proof, gsize bytes, gboolean ended);
-
-/* What came last could not be used after all. */
-void relay_proof_take_back (RelayProof *proof);
 
 /* The server answered what was asked at @asked_usec (CLOCK_BOOTTIME). */
 void relay_proof_answered (RelayProof *proof, gint64 asked_usec);

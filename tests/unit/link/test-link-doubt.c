@@ -272,14 +272,16 @@ test_proof_broken (void)
   pair_open (&pair, NULL);
   before = g_get_real_time ();
   ws_run_for (100 * MSEC);
+  ws_append_frame (bytes, 0x1, TRUE, "fine", 4);
   ws_append_frame (bytes, 0x1, TRUE, "\xff\xfe", 2);
   ws_append_frame (bytes, 0x1, TRUE, "behind", 6);
   ws_peer_send (pair.peer, bytes->data, bytes->len);
   probe_assert_ended (pair.probe, "NOT_UTF8");
+  g_assert_cmpuint (pair.probe->messages->len, ==, 1);
   g_assert_cmpint (relay_link_get_proof (pair.probe->link), <=, before + MSEC);
 }
 
-typedef enum { GOODBYE, FIN, ABORT } End;
+typedef enum { GOODBYE, RESTART, FIN, ABORT } End;
 
 /* The end, however orderly, and when it was. */
 static void
@@ -293,8 +295,8 @@ test_proof_end (gconstpointer data)
   opened = g_get_real_time ();
   ws_run_for (150 * MSEC);
   before = g_get_real_time ();
-  if (end == GOODBYE)
-    ws_peer_send_close (pair.peer, 1001, "bye");
+  if (end == GOODBYE || end == RESTART)
+    ws_peer_send_close (pair.peer, end == GOODBYE ? 1001 : 1012, "bye");
   if (end == ABORT)
     ws_peer_abort (pair.peer);
   else
@@ -409,6 +411,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/proof/flood", test_proof_flood);
   g_test_add_func ("/link/proof/broken", test_proof_broken);
   g_test_add_data_func ("/link/proof/goodbye", GINT_TO_POINTER (GOODBYE), test_proof_end);
+  g_test_add_data_func ("/link/proof/restart", GINT_TO_POINTER (RESTART), test_proof_end);
   g_test_add_data_func ("/link/proof/fin", GINT_TO_POINTER (FIN), test_proof_end);
   g_test_add_data_func ("/link/proof/abort", GINT_TO_POINTER (ABORT), test_proof_end);
   g_test_add_data_func ("/link/proof/close/answered", GINT_TO_POINTER (TRUE), test_proof_close);

@@ -198,31 +198,6 @@ test_large (void)
   g_assert_cmpint (pair.proof.proof_usec, ==, asked);
 }
 
-static void
-test_take_back (void)
-{
-  g_auto (Pair) pair = { 0 };
-  gint64 before, asked;
-
-  pair_open (&pair);
-  before = pair.proof.proof_usec;
-  ws_run_for (50 * MSEC);
-  asked = relay_clock_boottime ();
-  ws_run_for (50 * MSEC);
-  arrive (&pair);
-  empty (&pair);
-  g_assert_cmpint (pair.proof.proof_usec, >, before);
-  relay_proof_take_back (&pair.proof);
-  g_assert_cmpint (pair.proof.proof_usec, ==, before);
-
-  /* An answer in what came before the broken part stands. */
-  arrive (&pair);
-  empty (&pair);
-  relay_proof_answered (&pair.proof, asked);
-  relay_proof_take_back (&pair.proof);
-  g_assert_cmpint (pair.proof.proof_usec, >=, asked);
-}
-
 /* The end of the stream is dated like all that comes, late or not, and stays when the socket is gone. */
 static void
 test_end (void)
@@ -280,7 +255,6 @@ main (int argc, char **argv)
   g_test_add_func ("/proof/read-after-sleep", test_read_after_sleep);
   g_test_add_func ("/proof/clock-set", test_clock_set);
   g_test_add_func ("/proof/large", test_large);
-  g_test_add_func ("/proof/take-back", test_take_back);
   g_test_add_func ("/proof/end", test_end);
   g_test_add_func ("/proof/busy", test_busy);
   return g_test_run ();
