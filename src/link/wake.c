@@ -73,7 +73,7 @@ tell_slept (RelayWake *wake, gint64 duration_usec)
 {
   wake->told_since_asleep = TRUE;
   wake->apart_usec = get_apart ();
-  relay_info ("The machine has slept for %.1f s", (double) duration_usec / G_USEC_PER_SEC);
+  relay_debug ("The machine has slept for %.1f s", (double) duration_usec / G_USEC_PER_SEC);
   wake->events->slept ((guint64) duration_usec, wake->user_data);
 }
 
