@@ -3,9 +3,10 @@
 
 #include "auth/token.h"
 #include "link/conversation.h"
+#include "wire/coverage.h"
 
 /*
- * The connection as a state machine: which conversations exist, and the only place that plans an attempt.
+ * The connection as a state machine: which conversations exist, when an attempt is made, and with which token.
  */
 typedef struct RelayConnector RelayConnector;
 
@@ -15,7 +16,8 @@ typedef struct {
   double actions_per_sec;
   guint64 initial_delay_usec, max_delay_usec;
   guint max_attempts; /* failed attempts after which it gives up; 0: never */
-  guint64 stable_usec; /* 0: RELAY_CONNECTOR_STABLE_USEC */
+  guint64 stable_usec;   /* 0: RELAY_CONNECTOR_STABLE_USEC */
+  guint64 handover_usec; /* 0: RELAY_CONNECTOR_HANDOVER_USEC */
 } RelayConnectorOptions;
 
 #define RELAY_CONNECTOR_STABLE_USEC (30 * G_USEC_PER_SEC) /* up that long: the backoff starts anew */
@@ -25,20 +27,36 @@ typedef struct {
 #define RELAY_CONNECTOR_RENEWAL_RETRY_USEC (10 * G_USEC_PER_SEC)
 /* The clock of the day is looked at again this often while a renewal is ahead: it may be set, or the machine sleep. */
 #define RELAY_CONNECTOR_RENEWAL_CHECK_USEC (600 * G_USEC_PER_SEC)
-/* When the network is back, the attempt is made within this: not by everyone at once. */
+/* When the network is back, or the machine is awake, an attempt is made within this: not by everyone at once; … */
 #define RELAY_CONNECTOR_HASTE_USEC (G_USEC_PER_SEC / 2)
+/* … and a connection has this long to prove that it is alive. */
+#define RELAY_CONNECTOR_PROBE_USEC (5 * G_USEC_PER_SEC)
+/* A connection that is to take over: for all channels to be confirmed on it, once it is established. */
+#define RELAY_CONNECTOR_HANDOVER_USEC (60 * G_USEC_PER_SEC)
+/* Connections that we have closed, and that have not ended yet: older ones are cut. */
+#define RELAY_CONNECTOR_MAX_RETIRED 4
+/* While answers for channels are awaited: how often to see whether the time for them is over. */
+#define RELAY_CONNECTOR_ANSWERS_CHECK_USEC G_USEC_PER_SEC
+/* RelayConnectorEvents.alive comes at most this often. */
+#define RELAY_CONNECTOR_ALIVE_USEC (10 * G_USEC_PER_SEC)
 
 /* At the end, for a refresh that is under way, whose answer must not be lost. */
 #define RELAY_CONNECTOR_STOP_USEC (5 * G_USEC_PER_SEC)
 
-/* An event to relay; valid during the call. */
-typedef void (*RelayConnectorEvent) (RelayEvent *event, gpointer user_data);
+typedef struct {
+  /* An event to relay, duplicates included; valid during the call. */
+  void (*event) (RelayEvent *event, gpointer user_data);
+  /* The server was heard on the connection at hand: relay_connector_get_alive says something new. */
+  void (*alive) (gpointer user_data);
+} RelayConnectorEvents;
+
 /* relay_connector_stop is done. */
 typedef void (*RelayConnectorStopped) (gpointer user_data);
 
-/* @options is copied; @subscriptions and @status are borrowed. Does nothing before _start. */
+/* @options is copied; @subscriptions, @coverage and @status are borrowed; @events is static. Does nothing before _start. */
 RelayConnector *relay_connector_new (const RelayConnectorOptions *options, RelaySubscriptions *subscriptions,
-                                     RelayStatus *status, RelayConnectorEvent event, gpointer user_data);
+                                     RelayCoverage *coverage, RelayStatus *status, const RelayConnectorEvents *events,
+                                     gpointer user_data);
 void relay_connector_free (RelayConnector *connector);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayConnector, relay_connector_free)
 
@@ -62,6 +80,15 @@ void relay_connector_ping (RelayConnector *connector, RelayPingCallback callback
 
 /* The bus can take no more (TRUE) or is empty again. */
 void relay_connector_set_paused (RelayConnector *connector, gboolean paused);
+
+/* The machine was asleep (@slept), or the network is another one: what is at hand is to prove that it is alive, what was
+ * planned comes sooner. Only ever hastens; a Retry-After is honoured. */
+void relay_connector_hasten (RelayConnector *connector, gboolean slept);
+/* Is there a network? TRUE at first. Hastens where there is one. Without effect for a server on this machine. */
+void relay_connector_set_network (RelayConnector *connector, gboolean available);
+
+/* The last proof of life of the connection at hand, CLOCK_REALTIME µs; 0 if there is none. */
+gint64 relay_connector_get_alive (RelayConnector *connector);
 
 /* Will there be an answer from the server within seconds (connecting, connected, waiting)? FALSE while disconnected,
  * unauthorized or offline. */

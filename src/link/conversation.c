@@ -23,7 +23,8 @@
  * one in a ping interval.
  *
  * The conversation is established by connection.established; or, as a server may leave that out, by the first other
- * message that is no error, or after a while of silence. Channels are asked for from then on.
+ * message that is no error, or after a while of silence. Channels are asked for from then on, if this is the conversation
+ * that asks: while one connection takes over from another there are two, and only the new one does.
  */
 
 typedef struct {
@@ -39,7 +40,12 @@ struct RelayConversation {
   gpointer user_data;
   gboolean *gone; /* set to TRUE when freed, for on_message, which may be in the middle */
 
+  char *id, *version; /* what the server said of itself */
+  char **features;
+  gboolean is_published;
+
   gboolean established;
+  gboolean asking;
   gboolean closing; /* by us; what still comes is relayed, nothing more is asked */
   GSource *established_timer;
 
@@ -110,6 +116,8 @@ send_one (RelayConversation *conversation, gint64 now_usec, gint64 *ret_next_use
     return TRUE;
   }
 
+  if (!conversation->asking)
+    return FALSE;
   request = relay_subscriptions_next (conversation->subscriptions, now_usec, ret_next_usec);
   if (request == NULL)
     return FALSE;
@@ -165,9 +173,7 @@ take_server (RelayConversation *conversation, const RelayEvent *event)
   guint id = relay_event_find (event, "connectionId");
   guint version = relay_event_find (event, "serverVersion");
   guint features = relay_event_find (event, "features");
-  g_autofree char *id_string = dup_bounded (event, id, RELAY_CONVERSATION_MAX_SERVER_BYTES);
-  g_autofree char *version_string = dup_bounded (event, version, RELAY_CONVERSATION_MAX_SERVER_BYTES);
-  g_autoptr (GPtrArray) names = g_ptr_array_new_with_free_func (g_free);
+  GPtrArray *names = g_ptr_array_new ();
 
   if (features != 0 && reader->tape[features].type == RELAY_JSON_ARRAY) {
     for (guint i = features + 1; i < reader->tape[features].next && names->len < RELAY_CONVERSATION_MAX_FEATURES;
@@ -176,7 +182,15 @@ take_server (RelayConversation *conversation, const RelayEvent *event)
         g_ptr_array_add (names, dup_bounded (event, i, RELAY_CONVERSATION_MAX_SERVER_BYTES));
   }
   g_ptr_array_add (names, NULL);
-  relay_status_set_server (conversation->status, id_string, version_string, (const char *const *) names->pdata);
+
+  g_free (conversation->id);
+  g_free (conversation->version);
+  g_strfreev (conversation->features);
+  conversation->id = dup_bounded (event, id, RELAY_CONVERSATION_MAX_SERVER_BYTES);
+  conversation->version = dup_bounded (event, version, RELAY_CONVERSATION_MAX_SERVER_BYTES);
+  conversation->features = (char **) g_ptr_array_free (names, FALSE);
+  if (conversation->is_published)
+    relay_conversation_publish (conversation);
 }
 
 static void
@@ -184,8 +198,6 @@ set_established (RelayConversation *conversation)
 {
   conversation->established = TRUE;
   relay_turn_disarm (conversation->established_timer);
-  relay_subscriptions_connected (conversation->subscriptions);
-  relay_turn_arm (conversation->sender);
   conversation->events->established (conversation, conversation->user_data);
 }
 
@@ -238,7 +250,8 @@ take_error (RelayConversation *conversation, const RelayEvent *event, const char
   g_autofree char *action =
       relay_json_reader_dup_string (event->reader, relay_json_reader_find (event->reader, details, "action"));
 
-  gboolean taken = relay_subscriptions_refused (conversation->subscriptions, request_id, action, code, message,
+  gboolean taken = conversation->asking &&
+                   relay_subscriptions_refused (conversation->subscriptions, request_id, action, code, message,
                                                 g_get_monotonic_time (), g_random_double ());
 
   if (is_about_ping (conversation, request_id, action, code, taken) &&
@@ -267,7 +280,7 @@ note_malformed (RelayConversation *conversation, const char *reason)
   if (conversation->malformed_logged_usec != 0 &&
       now - conversation->malformed_logged_usec < RELAY_CONVERSATION_MALFORMED_LOG_USEC)
     return;
-  relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_CONNECTION", conversation->status->connection_id),
+  relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_CONNECTION", conversation->id),
                     "Skipped %" G_GUINT64_FORMAT " message(s) of the server that cannot be read, the last one because: %s",
                     conversation->malformed_unlogged, reason);
   conversation->malformed_logged_usec = now;
@@ -316,7 +329,7 @@ hear (RelayConversation *conversation, RelayEvent *event)
       set_established (conversation);
     break;
   case RELAY_EVENT_SUBSCRIPTION_CONFIRMED:
-    if (can_send (conversation))
+    if (can_send (conversation) && conversation->asking)
       take_confirmation (conversation, event);
     break;
   case RELAY_EVENT_PONG:
@@ -386,6 +399,7 @@ on_heard (RelayLink *link, gsize bytes, gpointer user_data)
 
   conversation->status->bytes_received += bytes;
   conversation->status->last_alive_usec = (guint64) g_get_real_time ();
+  conversation->events->heard (conversation, conversation->user_data);
 }
 
 static void
@@ -401,13 +415,9 @@ on_opened (RelayLink *link, gpointer user_data)
 static void
 end (RelayConversation *conversation)
 {
-  gboolean was_asking = can_send (conversation);
-
   conversation->closing = TRUE;
   relay_turn_disarm (conversation->established_timer);
   relay_turn_disarm (conversation->sender);
-  if (was_asking)
-    relay_subscriptions_disconnected (conversation->subscriptions);
   fail_pings (conversation, RELAY_ERROR_NOT_CONNECTED, _("The connection to the server was lost."));
 }
 
@@ -447,6 +457,8 @@ relay_conversation_new (const RelayLinkOptions *options, double actions_per_sec,
   relay_pace_init (&conversation->pace, actions_per_sec, g_get_monotonic_time ());
   conversation->pong_timeout_usec = options->pong_timeout_usec;
   conversation->waiters = g_array_new (FALSE, FALSE, sizeof (Waiter));
+  conversation->id = g_strdup ("");
+  conversation->version = g_strdup ("");
   conversation->link = relay_link_new (options, &link_events, conversation);
   relay_link_open (conversation->link, token);
   return conversation;
@@ -465,6 +477,9 @@ relay_conversation_free (RelayConversation *conversation)
   relay_turn_free (conversation->sender);
   relay_turn_free (conversation->ping_timer);
   g_array_unref (conversation->waiters);
+  g_free (conversation->id);
+  g_free (conversation->version);
+  g_strfreev (conversation->features);
   relay_json_reader_clear (&conversation->reader);
   g_free (conversation);
 }
@@ -480,6 +495,22 @@ gboolean
 relay_conversation_is_established (RelayConversation *conversation)
 {
   return can_send (conversation);
+}
+
+void
+relay_conversation_set_asking (RelayConversation *conversation, gboolean asking)
+{
+  conversation->asking = asking;
+  if (asking)
+    relay_conversation_wake (conversation);
+}
+
+void
+relay_conversation_publish (RelayConversation *conversation)
+{
+  conversation->is_published = TRUE;
+  relay_status_set_server (conversation->status, conversation->id, conversation->version,
+                           (const char *const *) conversation->features);
 }
 
 void

@@ -22,14 +22,16 @@ typedef struct RelayConversation RelayConversation;
 #define RELAY_CONVERSATION_MAX_SERVER_BYTES 256
 #define RELAY_CONVERSATION_MAX_FEATURES 64
 
-/* Each may end the conversation's life (relay_conversation_free). */
+/* Each but `heard` may end the conversation's life (relay_conversation_free). */
 typedef struct {
-  /* The server is ready: connection.established came (or nothing of the kind in time). Status is already written. */
+  /* The server is ready: connection.established came (or nothing of the kind in time). */
   void (*established) (RelayConversation *conversation, gpointer user_data);
   /* An event to be relayed, duplicates included; valid during the call. */
   void (*event) (RelayConversation *conversation, RelayEvent *event, gpointer user_data);
   /* The server says that the token is no longer good: token_expired, or an error AUTH_FAILED or TOKEN_EXPIRED. */
   void (*token_refused) (RelayConversation *conversation, const RelayTrouble *trouble, gboolean expired, gpointer user_data);
+  /* Bytes came, of whatever frame. The conversation is not to be freed. */
+  void (*heard) (RelayConversation *conversation, gpointer user_data);
   /* The end, exactly once. @trouble as in RelayLinkEvents. */
   void (*closed) (RelayConversation *conversation, const RelayTrouble *trouble, gpointer user_data);
 } RelayConversationEvents;
@@ -49,6 +51,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayConversation, relay_conversation_free)
 /* Closes it properly; `closed` follows. */
 void relay_conversation_close (RelayConversation *conversation, guint code, const char *reason);
 gboolean relay_conversation_is_established (RelayConversation *conversation);
+/* Is this the conversation in which the channels are asked for and answered? At first it is not. @subscriptions are to be
+ * told of the connection's beginning and end by the owner: there may be two conversations, and only one asks. */
+void relay_conversation_set_asking (RelayConversation *conversation, gboolean asking);
+/* Shows what the server said of itself in the status, now and whenever it says it anew. */
+void relay_conversation_publish (RelayConversation *conversation);
 /* The channels may need something: sends what there is, soon. */
 void relay_conversation_wake (RelayConversation *conversation);
 /* A round trip of the protocol's ping, shared by all who ask while one is under way. Answers within pong_timeout_usec. */

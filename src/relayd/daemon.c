@@ -16,6 +16,7 @@
 #include "common/names.h"
 #include "common/turn.h"
 #include "link/connector.h"
+#include "link/wake.h"
 #include "relayd/config.h"
 #include "store/store.h"
 #include "wire/seen.h"
@@ -47,7 +48,9 @@ struct RelayDaemon {
   RelayStatus *status;
   RelaySubscriptions *subscriptions;
   RelaySeen *seen;
+  RelayCoverage *coverage;
   RelayConnector *connector;
+  RelayWake *wake;
 
   GSource *status_turn, *watchdog, *flush_deadline;
   guint64 watchdog_usec;
@@ -82,6 +85,54 @@ on_event (RelayEvent *event, gpointer user_data)
   relay_service_emit (daemon->service, event);
   relay_service_release (daemon->service);
 }
+
+static void
+on_alive (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_wake_check (daemon->wake);
+}
+
+static const RelayConnectorEvents connector_events = { .event = on_event, .alive = on_alive };
+
+/* ---- gaps ---- */
+
+static void
+on_gap (const RelayGap *gap, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+  RelayGap numbered = *gap;
+
+  numbered.sequence = relay_store_next_sequence (daemon->store);
+  relay_service_emit_gap (daemon->service, &numbered);
+}
+
+static void
+on_covered (const char *channel, gpointer user_data)
+{
+}
+
+/* ---- hints ---- */
+
+static void
+on_slept (guint64 duration_usec, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_info ("The machine was asleep for %.0f s", (double) duration_usec / G_USEC_PER_SEC);
+  relay_connector_hasten (daemon->connector, TRUE);
+}
+
+static void
+on_network_changed (gboolean available, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_connector_set_network (daemon->connector, available);
+}
+
+static const RelayWakeEvents wake_events = { .slept = on_slept, .network_changed = on_network_changed };
 
 /* ---- the store ---- */
 
@@ -400,11 +451,15 @@ relay_daemon_new (const char *config_path, GError **error)
   daemon->status = relay_status_new ();
   daemon->seen = relay_seen_new (key);
   daemon->subscriptions = relay_subscriptions_new (daemon->config->max_channels);
-  daemon->connector = relay_connector_new (&daemon->config->connector, daemon->subscriptions, daemon->status, on_event, daemon);
+  daemon->coverage = relay_coverage_new (daemon->subscriptions, on_gap, on_covered, daemon);
+  daemon->connector = relay_connector_new (&daemon->config->connector, daemon->subscriptions, daemon->coverage,
+                                           daemon->status, &connector_events, daemon);
   if (!join_bus (daemon, error))
     return NULL;
   open_store (daemon);
   start_notifying (daemon);
+  daemon->wake = relay_wake_new (&wake_events, daemon);
+  relay_connector_set_network (daemon->connector, relay_wake_is_network_available (daemon->wake));
   relay_connector_start (daemon->connector);
   sd_notify (0, "READY=1");
   relay_info ("prp-relayd " VERSION " is ready for %s", daemon->status->url);
@@ -424,7 +479,9 @@ relay_daemon_free (RelayDaemon *daemon)
   if (daemon->status != NULL)
     relay_status_unwatch (daemon->status, on_status_changed, daemon);
   relay_service_free (daemon->service);
+  relay_wake_free (daemon->wake);
   relay_connector_free (daemon->connector);
+  relay_coverage_free (daemon->coverage);
   relay_store_free (daemon->store);
   relay_subscriptions_free (daemon->subscriptions);
   relay_seen_free (daemon->seen);

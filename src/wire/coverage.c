@@ -19,6 +19,7 @@
 typedef struct {
   char *name; /* a GRefString, the table's key */
   gint64 since_usec;       /* RELAY_COVERAGE_ACTIVE, or when the open hole began */
+  gint64 active_since_usec, confirmed_usec; /* of the channel; different if it was heard on the connection before, too */
   const char *cause;       /* of the open hole */
   gint64 told_since_usec;  /* of the closed hole, 0 if there is none */
   gint64 told_until_usec;
@@ -160,34 +161,65 @@ close_hole (RelayCoverage *self, Entry *entry, gint64 until_usec)
   self->n_closed++;
 }
 
+/* Moves the entry to where the channel is. FALSE: it was there. */
+static gboolean
+move (RelayCoverage *self, Entry *entry, gboolean is_active, gint64 active_since_usec)
+{
+  if ((entry->since_usec == RELAY_COVERAGE_ACTIVE) == is_active)
+    return FALSE;
+  if (is_active) {
+    close_hole (self, entry, active_since_usec);
+    return TRUE;
+  }
+  if (entry->told_since_usec != 0)
+    tell_closed (self);
+  entry->since_usec = self->alive_usec;
+  entry->cause = self->cause;
+  return TRUE;
+}
+
 static void
 on_changed (const RelayChannel *channel, RelayChannelChange change, gpointer user_data)
 {
   RelayCoverage *self = user_data;
   Entry *entry = g_hash_table_lookup (self->entries, channel->name);
-  gboolean is_wanted = channel->durable || channel->n_holds > 0;
   gboolean is_active = channel->state == RELAY_CHANNEL_ACTIVE;
+  gboolean is_new = entry == NULL;
 
-  if (!is_wanted) {
+  if (!channel->durable && channel->n_holds == 0) {
     if (entry != NULL)
       forget (self, entry);
     return;
   }
-  if (entry == NULL) {
-    if (!is_active)
-      return;
-    entry_add (self, channel->name);
-  } else if (entry->since_usec == RELAY_COVERAGE_ACTIVE && !is_active) {
-    if (entry->told_since_usec != 0)
-      tell_closed (self);
-    entry->since_usec = self->alive_usec;
-    entry->cause = self->cause;
-  } else if (entry->since_usec != RELAY_COVERAGE_ACTIVE && is_active) {
-    close_hole (self, entry, channel->active_since_usec);
-  } else {
+  if (is_new && !is_active)
     return;
+  if (is_new)
+    entry = entry_add (self, channel->name);
+  entry->active_since_usec = channel->active_since_usec;
+  entry->confirmed_usec = channel->confirmed_usec;
+  if (move (self, entry, is_active, channel->active_since_usec) || is_new)
+    self->changed (channel->name, self->user_data);
+}
+
+void
+relay_coverage_handed_over (RelayCoverage *self, gint64 proof_usec, gint64 until_usec, const char *cause)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  if (proof_usec >= until_usec)
+    return;
+  g_hash_table_iter_init (&iter, self->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    Entry *entry = value;
+
+    if (entry->since_usec != RELAY_COVERAGE_ACTIVE || entry->told_since_usec != 0 ||
+        entry->active_since_usec == entry->confirmed_usec || entry->confirmed_usec <= proof_usec)
+      continue;
+    entry->since_usec = proof_usec;
+    entry->cause = cause;
+    close_hole (self, entry, MIN (entry->confirmed_usec, until_usec));
   }
-  self->changed (channel->name, self->user_data);
 }
 
 /* ---- the interface ---- */
@@ -233,7 +265,7 @@ relay_coverage_restore (RelayCoverage *self, const char *channel, gint64 since_u
 void
 relay_coverage_set_alive (RelayCoverage *self, gint64 realtime_usec)
 {
-  self->alive_usec = realtime_usec;
+  self->alive_usec = MAX (realtime_usec, 1); /* 0 says that a channel is heard */
 }
 
 void

@@ -35,6 +35,11 @@ void relay_coverage_set_alive (RelayCoverage *coverage, gint64 realtime_usec);
 /* Why channels are lost from now on: static or interned. */
 void relay_coverage_set_cause (RelayCoverage *coverage, const char *cause);
 
+/* The connection before the present one has ended, its last proof of life was at @proof_usec, and it had been handed over at
+ * @until_usec. What it still had to bring was missed, up to each channel's confirmation on the present one. Nothing was if
+ * that was not after the proof. */
+void relay_coverage_handed_over (RelayCoverage *coverage, gint64 proof_usec, gint64 until_usec, const char *cause);
+
 /* Tells what closed, if all that is asked for is answered. To be called when relay_subscriptions had something to do, and
  * (@now: TRUE, whatever is unanswered) before a connection is given up. */
 void relay_coverage_tell (RelayCoverage *coverage, gboolean now);

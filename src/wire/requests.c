@@ -274,6 +274,7 @@ relay_subscriptions_confirmed (RelaySubscriptions *self, const char *const *name
       continue;
     channel->is_in_doubt = FALSE;
     relay_subscriptions_move (self, channel, PHASE_ON, channel_is_wanted (channel) ? NULL : &self->leaving, NULL);
+    channel->public.confirmed_usec = realtime_usec;
     /* During a handover it may have been active all the time. */
     if (channel->public.active_since_usec == 0)
       active_since = realtime_usec;

@@ -35,6 +35,7 @@ typedef struct {
   gboolean durable;
   guint n_holds;
   gint64 active_since_usec; /* CLOCK_REALTIME, 0 unless active */
+  gint64 confirmed_usec;    /* CLOCK_REALTIME of the last confirmation */
 } RelayChannel;
 
 /* What happened to a channel; ADDED and REMOVED say whether it is wanted by anyone. */

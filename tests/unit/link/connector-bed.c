@@ -11,6 +11,36 @@ on_event (RelayEvent *event, gpointer user_data)
 }
 
 static void
+on_alive (gpointer user_data)
+{
+}
+
+static const RelayConnectorEvents events = { .event = on_event, .alive = on_alive };
+
+static void
+on_gap (const RelayGap *gap, gpointer user_data)
+{
+  Bed *bed = user_data;
+  g_autofree char *channels = g_strjoinv (" ", gap->channels);
+
+  g_string_append_printf (bed->gaps, "%s%s %s", bed->gaps->len > 0 ? ", " : "", gap->cause, channels);
+  bed->gap_since_usec = gap->since_usec;
+  bed->gap_until_usec = gap->until_usec;
+}
+
+static void
+on_covered (const char *channel, gpointer user_data)
+{
+}
+
+void
+bed_expect_gaps (Bed *bed, const char *expected)
+{
+  g_assert_cmpstr (bed->gaps->str, ==, expected);
+  g_string_truncate (bed->gaps, 0);
+}
+
+static void
 on_ping (guint64 rtt_usec, const GError *error, gpointer user_data)
 {
   ((Bed *) user_data)->ping = error != NULL ? error->code : -1;
@@ -98,6 +128,8 @@ bed_init (Bed *bed)
     .max_delay_usec = 500 * MSEC,
   };
   bed->subscriptions = relay_subscriptions_new (10000);
+  bed->gaps = g_string_new (NULL);
+  bed->coverage = relay_coverage_new (bed->subscriptions, on_gap, on_covered, bed);
   bed->status = relay_status_new ();
   bed->states = g_string_new (NULL);
   relay_status_watch (bed->status, on_status, bed);
@@ -121,7 +153,8 @@ bed_add_endpoint (Bed *bed)
 void
 bed_start (Bed *bed)
 {
-  bed->connector = relay_connector_new (&bed->options, bed->subscriptions, bed->status, on_event, bed);
+  bed->connector = relay_connector_new (&bed->options, bed->subscriptions, bed->coverage, bed->status, &events,
+                                        bed);
   g_assert_cmpstr (bed->status->url, ==, bed->url);
   relay_connector_start (bed->connector);
 }
@@ -132,7 +165,9 @@ bed_clear (Bed *bed)
   relay_connector_free (bed->connector);
   while (g_main_context_iteration (NULL, FALSE))
     ;
+  relay_coverage_free (bed->coverage);
   relay_subscriptions_free (bed->subscriptions);
+  g_string_free (bed->gaps, TRUE);
   relay_status_free (bed->status);
   ws_server_free (bed->server);
   g_clear_pointer (&bed->endpoint, ws_server_free);

@@ -16,8 +16,11 @@ typedef struct {
   char *directory, *token_file, *refresh_file;
   RelayConnectorOptions options;
   RelaySubscriptions *subscriptions;
+  RelayCoverage *coverage;
   RelayStatus *status;
   RelayConnector *connector;
+  GString *gaps; /* "CAUSE channel channel, …" */
+  guint64 gap_since_usec, gap_until_usec; /* of the last one */
   guint n_events;
   gboolean stopped;
   GString *states; /* each state, with its error's code */
@@ -46,6 +49,8 @@ void bed_set_token (Bed *bed, const char *token);
 /* Which token the service takes from now on. */
 void bed_set_bearer (Bed *bed, const char *token);
 gboolean bed_is_active (Bed *bed, const char *channel);
+/* What was told as missed since the last time. */
+void bed_expect_gaps (Bed *bed, const char *expected);
 /* Asks the connector for a ping: the answer goes to @bed->ping. */
 void bed_ping (Bed *bed);
 

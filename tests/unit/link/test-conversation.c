@@ -40,6 +40,9 @@ on_established (RelayConversation *conversation, gpointer user_data)
   Talk *talk = user_data;
 
   talk->n_established++;
+  relay_conversation_publish (conversation);
+  relay_subscriptions_connected (talk->subscriptions);
+  relay_conversation_set_asking (conversation, TRUE);
   maybe_free (talk, "established");
 }
 
@@ -72,11 +75,17 @@ on_closed (RelayConversation *conversation, const RelayTrouble *trouble, gpointe
   Talk *talk = user_data;
 
   talk->n_closed++;
+  relay_subscriptions_disconnected (talk->subscriptions);
   if (trouble != NULL) {
     g_free (talk->code);
     talk->code = g_strdup (trouble->code);
   }
   maybe_free (talk, "closed");
+}
+
+static void
+on_heard (RelayConversation *conversation, gpointer user_data)
+{
 }
 
 static void
@@ -95,6 +104,7 @@ static const RelayConversationEvents events = {
   .established = on_established,
   .event = on_event,
   .token_refused = on_token_refused,
+  .heard = on_heard,
   .closed = on_closed,
 };
 

@@ -219,6 +219,30 @@ test_handover (Covered *c, gconstpointer data)
   expect_told (c, "");
 }
 
+/* What the connection before had still to bring, when it ended too early. */
+static void
+test_handed_over (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2 a:3");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2 a:3", T (1));
+  relay_subscriptions_begin_handover (c->f.subs);
+  hold (&c->f, "a:4"); /* never was on the one before */
+  confirm_at (c, "a:1", T (10));
+  confirm_at (c, "a:2 a:4", T (12));
+  confirm_at (c, "a:3", T (14));
+  relay_subscriptions_end_handover (c->f.subs, TRUE);
+  relay_coverage_handed_over (c->coverage, T (14), T (14), "LOST");
+  relay_coverage_tell (c->coverage, FALSE);
+  expect_told (c, "");
+
+  /* Not that much was heard of it: up to the confirmations, but for the one that came before. */
+  relay_coverage_handed_over (c->coverage, T (11), T (13), "LOST");
+  relay_coverage_tell (c->coverage, FALSE);
+  expect_told (c, "11-13 LOST a:2 a:3");
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:2"), ==, RELAY_COVERAGE_ACTIVE);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -230,5 +254,6 @@ main (int argc, char **argv)
   ADD ("wanted-no-more", test_wanted_no_more);
   ADD ("restart", test_restart);
   ADD ("handover", test_handover);
+  ADD ("handed-over", test_handed_over);
   return g_test_run ();
 }

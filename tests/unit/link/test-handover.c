@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "common/log.h"
+#include "tests/unit/link/connector-bed.h"
+
+/* The server's second connection, and what becomes of the first. */
+static WsPeer *
+peer (Bed *bed, guint i)
+{
+  return bed->server->peers->len > i ? bed->server->peers->pdata[i] : NULL;
+}
+
+/* Says nothing about channels. */
+static void
+ignore (WsPeer *ignored, const char *text, gpointer user_data)
+{
+}
+
+static void
+confirm_all (WsPeer *to)
+{
+  for (guint i = 0; i < to->texts->len; i++)
+    service_answer (to, to->texts->pdata[i], NULL);
+}
+
+/* Connected, with two channels that are active, and an endpoint that renews. */
+static void
+start (Bed *bed)
+{
+  bed_init (bed);
+  bed_add_endpoint (bed);
+  relay_subscriptions_set_durable (bed->subscriptions, "project:a", TRUE);
+  relay_subscriptions_hold (bed->subscriptions, "project:b");
+  bed_start (bed);
+  wait_for_connections (bed, 1);
+  ws_wait_for (bed_is_active (bed, "project:a") && bed_is_active (bed, "project:b"));
+}
+
+/* … and a second connection on which nothing is answered yet. */
+static void
+start_unanswered (Bed *bed)
+{
+  start (bed);
+  bed->server->text = ignore;
+  ws_peer_send_text (peer (bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (peer (bed, 1) != NULL && service_count (peer (bed, 1), "subscribe") == 1);
+}
+
+#define assert_unbroken(bed) \
+  G_STMT_START { \
+    g_assert_cmpstr ((bed)->states->str, ==, "connecting connected "); \
+    g_assert_true (bed_is_active ((bed), "project:a") && bed_is_active ((bed), "project:b")); \
+    bed_expect_gaps ((bed), ""); \
+  } G_STMT_END
+
+static void
+test_three_in_a_row (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start (&bed);
+  for (guint i = 0; i < 3; i++) {
+    ws_peer_send_text (peer (&bed, i), SERVICE_TOKEN_EXPIRED);
+    wait_for_connections (&bed, i + 2);
+    ws_wait_for (peer (&bed, i)->close_code == 1000 && peer (&bed, i)->ended);
+  }
+  assert_unbroken (&bed);
+  g_assert_cmpuint (bed.n_refreshes, ==, 3);
+  g_assert_cmpuint (ws_server_count (bed.server), ==, 4);
+}
+
+/* What comes over either of them is relayed. */
+static void
+test_both_are_heard (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start_unanswered (&bed);
+  ws_peer_send_text (peer (&bed, 0), SERVICE_DELETED);
+  ws_peer_send_text (peer (&bed, 1), SERVICE_DELETED);
+  ws_wait_for (bed.n_events == 2);
+  ws_run_for (50 * MSEC);
+  g_assert_cmpuint (peer (&bed, 0)->close_code, ==, 0); /* not before all is confirmed */
+  confirm_all (peer (&bed, 1));
+  ws_wait_for (peer (&bed, 0)->close_code == 1000);
+  assert_unbroken (&bed);
+}
+
+/* The first one ends while the second is being asked. */
+static void
+test_old_one_dies (void)
+{
+  g_auto (Bed) bed = { 0 };
+  guint64 before;
+
+  start_unanswered (&bed);
+  ws_peer_send_text (peer (&bed, 1), "{\"id\":\"m\",\"type\":\"subscription.confirmed\",\"timestamp\":\"t\",\"data\":{"
+                                     "\"subscribedChannels\":[\"project:a\"]}}");
+  ws_peer_send_text (peer (&bed, 1), SERVICE_DELETED);
+  ws_wait_for (bed.n_events == 1);
+  ws_run_for (50 * MSEC);
+  ws_peer_send_text (peer (&bed, 0), SERVICE_HEARTBEAT); /* is alive after that */
+  ws_run_for (50 * MSEC);
+  before = (guint64) g_get_real_time ();
+  ws_peer_abort (peer (&bed, 0));
+  ws_wait_for (!bed_is_active (&bed, "project:b"));
+  g_assert_cmpstr (bed.states->str, ==, "connecting connected ");
+  g_assert_true (bed_is_active (&bed, "project:a"));
+  g_assert_cmpuint (bed.status->connections, ==, 2);
+  bed_expect_gaps (&bed, "");
+  confirm_all (peer (&bed, 1));
+  ws_wait_for (bed_is_active (&bed, "project:b") && bed.gaps->len > 0);
+  bed_expect_gaps (&bed, "CONNECTION_LOST project:b");
+  g_assert_cmpuint (bed.gap_since_usec, <=, before);
+  g_assert_cmpuint (bed.gap_until_usec, >=, before);
+}
+
+/* … and before that, while it is being made. */
+static void
+test_old_one_dies_early (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed.options.link.handshake_timeout_usec = 0;
+  start (&bed);
+  bed.server->silent = TRUE;
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (peer (&bed, 1) != NULL && peer (&bed, 1)->request != NULL);
+  bed.server->silent = FALSE;
+  ws_peer_abort (peer (&bed, 0));
+  wait_for_state (&bed, RELAY_STATE_CONNECTING);
+  g_assert_cmpstr (bed.status->error_code, ==, "CONNECTION_LOST");
+  g_assert_false (bed_is_active (&bed, "project:a"));
+  ws_peer_abort (peer (&bed, 1));
+  wait_for_connections (&bed, 2);
+  ws_wait_for (bed.gaps->len > 0);
+  bed_expect_gaps (&bed, "CONNECTION_LOST project:a project:b");
+}
+
+/* The second one ends: the first goes on, and is asked for what is new. Another attempt follows. */
+static void
+test_new_one_dies (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start_unanswered (&bed);
+  relay_subscriptions_hold (bed.subscriptions, "project:c");
+  ws_wait_for (service_count (peer (&bed, 1), "subscribe") == 2);
+  ws_peer_abort (peer (&bed, 1));
+  ws_wait_for (service_count (peer (&bed, 0), "subscribe") == 2);
+  assert_unbroken (&bed);
+  bed.server->text = service_answer;
+  confirm_all (peer (&bed, 0));
+  ws_wait_for (bed_is_active (&bed, "project:c"));
+  wait_for_connections (&bed, 2);
+  ws_wait_for (peer (&bed, 0)->close_code == 1000);
+  assert_unbroken (&bed);
+  g_assert_cmpuint (bed.n_refreshes, ==, 1); /* the new token was good */
+}
+
+/* Nothing is answered on the second one, ever. */
+static void
+test_new_one_is_slow (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed.options.handover_usec = 0;
+  bed_init (&bed);
+  bed.options.handover_usec = 200 * MSEC;
+  bed_add_endpoint (&bed);
+  relay_subscriptions_set_durable (bed.subscriptions, "project:a", TRUE);
+  relay_subscriptions_set_durable (bed.subscriptions, "project:b", TRUE);
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  ws_wait_for (bed_is_active (&bed, "project:a") && bed_is_active (&bed, "project:b"));
+  bed.server->text = ignore;
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (peer (&bed, 2) != NULL); /* a second attempt */
+  ws_wait_for (peer (&bed, 1)->close_code == 1000);
+  assert_unbroken (&bed);
+  bed.server->text = service_answer;
+  wait_for_connections (&bed, 2);
+  assert_unbroken (&bed);
+}
+
+/* The server is busy for a while: the first one goes on. */
+static void
+test_new_one_is_put_off (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start (&bed);
+  bed.server->answer = g_strdup ("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (bed.server->peers->len == 3);
+  assert_unbroken (&bed);
+  g_clear_pointer (&bed.server->answer, g_free);
+  wait_for_connections (&bed, 2);
+  assert_unbroken (&bed);
+  g_assert_cmpuint (bed.n_refreshes, ==, 1);
+}
+
+/* The new token is no better: the first connection goes on as long as it lasts, then it is over. */
+static void
+test_new_one_is_refused (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start (&bed);
+  bed.granted = g_strdup ("bad");
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (bed.server->n_refused == 1);
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_peer_send_text (peer (&bed, 0), SERVICE_DELETED);
+  ws_wait_for (bed.n_events == 1);
+  ws_run_for (600 * MSEC);
+  assert_unbroken (&bed);
+  g_assert_cmpuint (bed.server->peers->len, ==, 2);
+  g_assert_cmpuint (bed.n_refreshes, ==, 1);
+
+  ws_peer_send_close (peer (&bed, 0), 4001, "expired");
+  ws_peer_end (peer (&bed, 0));
+  wait_for_state (&bed, RELAY_STATE_UNAUTHORIZED);
+  g_assert_cmpstr (bed.status->error_code, ==, "AUTH_FAILED");
+  ws_run_for (600 * MSEC);
+  g_assert_cmpuint (bed.server->peers->len, ==, 2);
+  g_assert_cmpuint (bed.n_refreshes, ==, 1);
+}
+
+/* The second token expires before it was of any use. */
+static void
+test_expired_meanwhile (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start_unanswered (&bed);
+  ws_peer_send_text (peer (&bed, 1), SERVICE_TOKEN_EXPIRED);
+  bed.server->text = service_answer;
+  wait_for_connections (&bed, 2);
+  g_assert_cmpuint (bed.server->peers->len, ==, 3);
+  ws_wait_for (peer (&bed, 1)->close_code == 1000 && peer (&bed, 0)->close_code == 1000);
+  assert_unbroken (&bed);
+  g_assert_cmpuint (bed.n_refreshes, ==, 2);
+}
+
+/* The server ends the first one as soon as it has said that the token is over. */
+static void
+test_server_ends_it (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start (&bed);
+  bed.options.initial_delay_usec = 3600 * SEC;
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_peer_send_close (peer (&bed, 0), 4001, "expired");
+  ws_peer_end (peer (&bed, 0));
+  wait_for_connections (&bed, 2);
+  ws_wait_for (bed_is_active (&bed, "project:b") && bed.gaps->len > 0);
+  bed_expect_gaps (&bed, "CLOSED project:a project:b");
+  g_assert_cmpuint (bed.n_refreshes, ==, 1);
+}
+
+/* In the middle of it, whatever is asked: both are closed. */
+static void
+test_interrupted (gconstpointer data)
+{
+  guint what = GPOINTER_TO_UINT (data);
+  g_auto (Bed) bed = { 0 };
+
+  start_unanswered (&bed);
+  switch (what) {
+  case 0:
+    relay_connector_disconnect (bed.connector);
+    g_assert_cmpint (bed.status->state, ==, RELAY_STATE_DISCONNECTED);
+    break;
+  case 1:
+    relay_connector_configure (bed.connector, &bed.options);
+    bed.server->text = service_answer;
+    wait_for_connections (&bed, 2);
+    ws_wait_for (peer (&bed, 2) != NULL && peer (&bed, 2)->close_code == 0);
+    break;
+  default:
+    g_clear_pointer (&bed.connector, relay_connector_free);
+    ws_wait_for (peer (&bed, 0)->ended && peer (&bed, 1)->ended);
+    return;
+  }
+  ws_wait_for (peer (&bed, 0)->close_code == 1000 && peer (&bed, 1)->close_code == 1000);
+  if (what == 0) {
+    bed.server->text = service_answer;
+    relay_connector_connect (bed.connector);
+    wait_for_connections (&bed, 2);
+    ws_wait_for (bed.gaps->len > 0);
+    bed_expect_gaps (&bed, "DISCONNECTED project:a project:b");
+  }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  relay_log_init ("test-handover", g_test_verbose () ? LOG_DEBUG : LOG_ERR);
+  g_test_add_func ("/link/handover/three-in-a-row", test_three_in_a_row);
+  g_test_add_func ("/link/handover/both-are-heard", test_both_are_heard);
+  g_test_add_func ("/link/handover/old-one-dies", test_old_one_dies);
+  g_test_add_func ("/link/handover/old-one-dies-early", test_old_one_dies_early);
+  g_test_add_func ("/link/handover/new-one-dies", test_new_one_dies);
+  g_test_add_func ("/link/handover/new-one-is-slow", test_new_one_is_slow);
+  g_test_add_func ("/link/handover/new-one-is-put-off", test_new_one_is_put_off);
+  g_test_add_func ("/link/handover/new-one-is-refused", test_new_one_is_refused);
+  g_test_add_func ("/link/handover/expired-meanwhile", test_expired_meanwhile);
+  g_test_add_func ("/link/handover/server-ends-it", test_server_ends_it);
+  g_test_add_data_func ("/link/handover/interrupted/disconnect", GUINT_TO_POINTER (0), test_interrupted);
+  g_test_add_data_func ("/link/handover/interrupted/reload", GUINT_TO_POINTER (1), test_interrupted);
+  g_test_add_data_func ("/link/handover/interrupted/free", GUINT_TO_POINTER (2), test_interrupted);
+  return g_test_run ();
+}
