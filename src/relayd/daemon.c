@@ -106,6 +106,7 @@ on_gap (const RelayGap *gap, gpointer user_data)
 
   numbered.sequence = relay_store_next_sequence (daemon->store);
   relay_service_emit_gap (daemon->service, &numbered);
+  relay_service_release (daemon->service);
 }
 
 static void
