@@ -13,13 +13,13 @@ BUILD_PACKAGES=(
 )
 
 # What the tests take on top: the other compiler, the checkers, the man pages, a foreign server and its certificates,
-# the other bus, and the programs of systemd that work without it running.
+# the other bus, the programs of systemd that work without it running, and what the examples are written for.
 # shellcheck disable=SC2034
 TEST_PACKAGES=(
   clang valgrind shellcheck
   scdoc man-db
   python3 python3-pytest python3-websockets python3-dbusmock python3-gi python3-dbus openssl
-  systemd dbus-broker
+  systemd dbus-broker gjs jq
 )
 
 say() { printf '%s\n' "$*"; }

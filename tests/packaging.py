@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-SCRIPTS = ['tests/run', 'data/demo', '.ci/run']
+SCRIPTS = ['tests/run', 'data/demo', '.ci/run', 'data/examples/catch-up.sh']
 MESSAGE = re.compile(r'\b(?:_|N_|C_|NC_|Q_|ngettext|gettext|g_dngettext)\s*\(')
 OUR_PAGES = ('prp', 'relay.conf', 'dev.prp.')
 
@@ -122,6 +122,20 @@ class Checks:
             noise = [line for line in output.splitlines() if 'warning' in line or line.startswith(('man:', 'troff:'))]
             if status != 0 or noise:
                 yield from [f'{page.name}: exit status {status}', *noise]
+
+    def check_man_examples(self):
+        """prp-relay-history(7) shows the examples as they are installed, to the letter"""
+        need('man')
+        if not self.man:
+            raise Skip('built without man pages')
+        status, output = run('man', '-E', 'UTF-8', '-Tutf8', '-l', self.installed('mandir', 'man7', 'prp-relay-history.7'),
+                             env={**os.environ, 'MANWIDTH': '400', 'LC_ALL': 'C.UTF-8'})
+        shown = [line.strip() for line in output.splitlines() if line.strip()]
+        for example in sorted(self.installed('docdir', 'examples').iterdir()):
+            lines = [line.strip() for line in example.read_text().splitlines() if line.strip()]
+            start = shown.index(lines[0]) if lines[0] in shown else 0
+            if shown[start:start + len(lines)] != lines:
+                yield f'{example.name} is not shown, or not as it is'
 
     def check_man_references(self):
         """man pages and units refer to pages that exist"""
