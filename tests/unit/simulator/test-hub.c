@@ -78,6 +78,37 @@ test_routing (Fixture *fixture, gconstpointer data)
   g_assert_cmpuint (none->texts.length, ==, 0);
 }
 
+static gboolean
+expire (SimSession *session, gpointer user_data)
+{
+  sim_session_end_token (session, SIM_TOKEN_EXPIRED);
+  return TRUE;
+}
+
+/* A client that renews its token connects again while its first connection is still open: both are served, the one whose
+ * token has expired until its time is over, and what is for both has the same id. */
+static void
+test_handover (Fixture *fixture, gconstpointer data)
+{
+  static const char channels[] = "\"project:proj_atlas\",\"project:proj_borealis\",\"project:proj_comet\"";
+  g_autoptr (TestClient) old = connect_client (fixture), new = NULL;
+  enum { N = 20 };
+
+  sim_hub_get_limits (fixture->hub)->expiry_grace_usec = 60 * G_USEC_PER_SEC;
+  test_client_subscribe (old, channels);
+  g_assert_cmpuint (sim_hub_for_each (fixture->hub, NULL, expire, NULL), ==, 1);
+  json_object_unref (test_client_next (old, "token_expired"));
+  new = connect_client (fixture);
+  test_client_subscribe (new, channels);
+  sim_hub_burst (fixture->hub, N, 0);
+  for (guint i = 0; i < N; i++) {
+    g_autofree char *first = test_client_next_text (old), *second = test_client_next_text (new);
+
+    g_assert_cmpstr (first, ==, second);
+  }
+  g_assert_cmpuint (sim_hub_get_n_sessions (fixture->hub), ==, 2);
+}
+
 /* A burst that is larger than all buffers waits for the client, and loses nothing. */
 static void
 test_large_burst (Fixture *fixture, gconstpointer data)
@@ -282,6 +313,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 #define ADD(name, func) g_test_add ("/simulator/hub/" name, Fixture, NULL, set_up, func, tear_down)
   ADD ("routing", test_routing);
+  ADD ("handover", test_handover);
   ADD ("large-burst", test_large_burst);
   ADD ("stream", test_stream);
   ADD ("messages", test_messages);
