@@ -183,12 +183,13 @@ static void
 open_store (RelayDaemon *daemon)
 {
   g_autofree char *directory = g_build_filename (g_get_user_state_dir (), RELAY_STATE_SUBDIR, NULL);
-  g_autofree char *warning = NULL;
+  const RelayTrouble *trouble;
   g_auto (GStrv) channels = NULL;
 
-  daemon->store = relay_store_open (directory, &warning);
-  if (warning != NULL)
-    relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_FILE", directory), "%s", warning);
+  daemon->store = relay_store_open (directory);
+  trouble = relay_store_get_trouble (daemon->store);
+  if (trouble != NULL)
+    relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_FILE", directory), "%s", trouble->text);
   daemon->store_turn = relay_turn_new ("relay-store", on_store_turn, daemon);
   relay_store_set_dirty (daemon->store, on_store_dirty, daemon);
 

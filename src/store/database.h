@@ -1,28 +1,48 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <glib.h>
 #include <sqlite3.h>
+
+#include "common/trouble.h"
 
 /*
  * The file: how it is opened, known as ours, brought to the present schema, or set aside. What is in it is the
- * business of store.c.
+ * business of others.
  */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (sqlite3, sqlite3_close_v2)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (sqlite3_stmt, sqlite3_finalize)
 
-/* Reads what the database holds, once it is of the present schema. Returns a result code of SQLite; may be called
- * again, with another database. */
+#define RELAY_DATABASE_PAGE_BYTES 4096
+
+typedef struct {
+  sqlite3 *db;           /* NULL: there is no file that could be used, not even for reading */
+  gboolean is_writable;
+  RelayTrouble *trouble; /* why it is not, or NULL */
+  RelayTrouble *notice;  /* what was set aside, or NULL */
+  /* Which file this is, to be known again. */
+  guint64 device, inode, wal_inode;
+} RelayDatabase;
+
+/* Reads what the database holds. Returns a result code of SQLITE; may be called again, with another database. */
 typedef int (*RelayDatabaseRead) (sqlite3 *db, gpointer user_data);
 
-/* As relay_store_open has it: never NULL, *ret_persistent FALSE if it is in memory; *ret_warning is left alone if
- * all is well. @damage: why the file is to be set aside whatever it looks like, or NULL. @read: what it cannot
- * read is damaged; may be NULL. */
-sqlite3 *relay_database_open (const char *directory, const char *damage, RelayDatabaseRead read,
-                              gpointer user_data, gboolean *ret_persistent, char **ret_warning);
+/* Opens @directory/relay.db as store.h has it. @damage: why the file is to be set aside whatever it looks like, or NULL.
+ * @wait_msec: how long another process is waited for. @read: what it cannot read is damaged. */
+void relay_database_open (RelayDatabase *database, const char *directory, const char *damage, guint wait_msec,
+                          RelayDatabaseRead read, gpointer user_data);
+/* Closes and forgets everything. All statements are finalized. @keep: leave the -wal as it is, and where it is; so does one that
+ * is not ours. */
+void relay_database_clear (RelayDatabase *database, const char *directory, gboolean keep);
+
+/* Is there still that file, at its place in @directory? */
+gboolean relay_database_is_in_place (const RelayDatabase *database, const char *directory);
 
 /* Is @rc (of SQLite) word that the file is no database, or a broken one? */
 gboolean relay_database_is_damage (int rc);
 
 /* What went wrong last, in words: SQLite's, and the system's where it was asked. Caller frees. */
 char *relay_database_explain (sqlite3 *db);
+/* The cause that @rc, the last result, stands for. */
+RelayCause relay_database_find_cause (sqlite3 *db, int rc);
+/* Both together, as a trouble of @directory/relay.db. */
+RelayTrouble *relay_database_make_trouble (sqlite3 *db, int rc, const char *directory);

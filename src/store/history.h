@@ -52,6 +52,10 @@ guint64 relay_history_get_first_sequence (RelayStore *store);
 /* The last number given out, 0 if none. */
 guint64 relay_history_get_last_sequence (RelayStore *store);
 
+/* When the oldest event will be too old, CLOCK_REALTIME µs, 0 if nothing will; never sooner than an hour after the last time. A
+ * commit then removes what is, which is the owner's to plan where nothing else is committed. */
+gint64 relay_history_get_next_aging (RelayStore *store);
+
 /* The key with which ids are hashed, 16 bytes, the same as long as the file lives. */
 const guint8 *relay_history_get_key (RelayStore *store);
 /* Fills @seen (made with that key) with the ids of the last events, older than what is in it, RELAY_HISTORY_STEP_ROWS at most per

@@ -4,129 +4,209 @@
 #include <string.h>
 
 #include "common/error.h"
+#include "common/log.h"
 #include "common/names.h"
-#include "store/database.h"
+#include "store/store-private.h"
 
 /*
- * What is durable is held in memory, and the file follows: a change is noted and written by the next commit. Until
+ * What is known is held in memory, and the file follows: a change is noted and written by the next commit. Until
  * the file has taken it, it stays noted; so a full disk or a lock delays what is stored, and loses nothing while
  * the relay runs. The notes are names, at most one a channel: whether it is durable is looked up when it is
- * written. Should the file turn out to be damaged while it is in use, it is set aside like one that is found
- * damaged, and the new one gets all.
+ * written. Of the history, what waits is bounded (history.h).
+ *
+ * There are three states: the file can be written; it can only be read; there is none. In the last two every commit tries to
+ * open it again, and when that succeeds the memory goes on with the file: what it holds is merged with what is noted
+ * (take_over). That is also how it begins. Should the file turn out to be damaged while it is in use, it is set aside
+ * like one that is found damaged; should it be gone, or another one be in its place, that one is opened. Both lead to
+ * take_over as well, with all of memory noted.
  *
  * Numbers are reserved in blocks: `next` in the file is above every number that may have been given out, and is
  * written and synced before the first number of a block is. A clean end gives the rest of the block back, unless
  * somebody else has reserved since. Who is killed leaves a gap, which is allowed, and never a number that comes
- * twice.
+ * twice. There is one hole in that: a block that could not be written (the disk was full) before the relay was killed.
+ * Nothing in the file can tell of it then. So a file whose last user reserved numbers and did not end cleanly is taken
+ * for such a one, and numbers go on from the clock's µs, which is above anything given before: no relay gives out a
+ * million numbers in a second.
+ *
+ * Commits of events are not synced (synchronous=NORMAL): a kill loses nothing of them, a power cut the last moments.
+ * Those of durable subscriptions and numbers are (FULL), and all that was written before them with them. SQLite takes
+ * the setting from one transaction to the next.
+ *
+ * The -wal is written back into the file (a checkpoint) within a commit, when nobody writes and it can be done whole: then
+ * it starts over at its beginning, and stays as long as that. A larger one would take less work, but longer at a time, with two
+ * syncs in it. CHECKPOINT_FRAMES is where a checkpoint takes a few ms on an SSD.
  */
+#define CHECKPOINT_FRAMES 500 /* pages of 4 KiB in the -wal */
 
-typedef enum {
-  STATEMENT_BEGIN,
-  STATEMENT_COMMIT,
-  STATEMENT_ROLLBACK,
-  STATEMENT_ADD,
-  STATEMENT_REMOVE,
-  STATEMENT_RESERVE,
-  STATEMENT_RAISE,
-  STATEMENT_GIVE_BACK,
-  N_STATEMENTS,
-} Statement;
-
-static const char *const statements[N_STATEMENTS] = {
-  [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
-  [STATEMENT_COMMIT] = "COMMIT",
-  [STATEMENT_ROLLBACK] = "ROLLBACK",
-  [STATEMENT_ADD] = "INSERT OR IGNORE INTO durable VALUES (?1)",
-  [STATEMENT_REMOVE] = "DELETE FROM durable WHERE channel = ?1",
-  [STATEMENT_RESERVE] = "UPDATE sequence SET next = max(next, ?1) + ?2 RETURNING next",
-  [STATEMENT_RAISE] = "UPDATE sequence SET next = max(next, ?1)",
-  [STATEMENT_GIVE_BACK] = "UPDATE sequence SET next = ?1 WHERE next = ?2",
-};
-
-struct RelayStore {
-  char *directory;
-  sqlite3 *db;
-  sqlite3_stmt *statements[N_STATEMENTS];
-  gboolean is_persistent;
-
-  GHashTable *durable; /* set of names */
-  GHashTable *noted;   /* set of names whose row is to be written */
-
-  guint64 next_sequence;
-  guint64 end_sequence;     /* behind the last number of the block */
-  gboolean is_block_noted;  /* the file does not know of the block yet */
-
-  gboolean is_dirty; /* and `dirty` was called */
-  RelayStoreDirty dirty;
-  gpointer dirty_data;
-};
+/* Between looks whether the file is still in its place. */
+#define LOOK_USEC G_USEC_PER_SEC
 
 /* ---- the database ---- */
 
-static void
-set_io_error (RelayStore *self, GError **error)
+/* Binds a name and perhaps a number, and runs the statement to its end. */
+static int
+run_with_name (RelayStore *self, RelayStatement which, const char *name, const gint64 *number)
 {
-  g_autofree char *reason = relay_database_explain (self->db);
+  sqlite3_stmt *statement = relay_statement_begin (&self->statements, which);
 
-  g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "%s/%s cannot be written: %s", self->directory,
-               RELAY_STORE_FILE, reason);
+  sqlite3_bind_text (statement, 1, name, -1, SQLITE_STATIC);
+  if (number != NULL)
+    sqlite3_bind_int64 (statement, 2, *number);
+  return relay_statement_end (statement, sqlite3_step (statement));
 }
 
-/* Runs a statement to its end. *ret_value: the first column of its first row, if it has one. */
 static int
-run (RelayStore *self, Statement which, gint64 *ret_value)
+run_with_numbers (RelayStore *self, RelayStatement which, guint64 first, guint64 second, gint64 *ret_value)
 {
-  sqlite3_stmt *statement = self->statements[which];
+  const gint64 values[] = { (gint64) first, (gint64) second };
+
+  return relay_statement_run (&self->statements, which, values, which == RELAY_STATEMENT_RAISE ? 1 : 2, ret_value);
+}
+
+static int
+run (RelayStore *self, RelayStatement which)
+{
+  return relay_statement_run (&self->statements, which, NULL, 0, NULL);
+}
+
+static int
+on_wal_grown (void *user_data, sqlite3 *db, const char *name, int n_frames)
+{
+  RelayStore *self = user_data;
+
+  self->n_wal_frames = n_frames;
+  return SQLITE_OK;
+}
+
+/* Merges the durable subscriptions of the file with those in memory: a change that is noted is newer. Of the rest the file may
+ * lack some, where it is a new one. */
+static void
+merge_durable (RelayStore *self, const RelayStored *stored)
+{
+  GHashTableIter iter;
+  gpointer name, covered;
+
+  g_hash_table_iter_init (&iter, self->durable);
+  while (g_hash_table_iter_next (&iter, &name, NULL))
+    if (!g_hash_table_contains (stored->durable, name))
+      g_hash_table_add (self->noted, g_ref_string_acquire (name));
+  g_hash_table_iter_init (&iter, stored->durable);
+  while (g_hash_table_iter_next (&iter, &name, &covered))
+    if (!g_hash_table_contains (self->noted, name))
+      relay_durable_set (self->durable, name, *(gint64 *) covered);
+}
+
+static void
+merge_sequence (RelayStore *self, const RelayStored *stored)
+{
+  gboolean is_running = self->next_sequence != 0;
+  guint64 next = stored->next;
+
+  /* The same file again, with our own block. */
+  if (is_running && stored->next == self->file_sequence)
+    return;
+  /* Nothing else can tell what the last run gave out. */
+  if (!stored->is_clean || !self->file.is_writable)
+    next = MAX (next, (guint64) g_get_real_time ());
+  self->file_sequence = stored->next;
+  if (self->next_sequence < next)
+    self->next_sequence = self->end_sequence = next;
+  self->is_block_noted = is_running && self->next_sequence > stored->next;
+}
+
+/* Goes on with what was opened. */
+static void
+take_over (RelayStore *self, RelayStored *stored)
+{
+  if (self->file.db != NULL) {
+    merge_durable (self, stored);
+    merge_sequence (self, stored);
+    self->alive_usec = MAX (self->alive_usec, stored->alive_usec);
+    self->written_alive_usec = stored->alive_usec;
+    self->written_removed = stored->removed;
+  } else if (self->next_sequence == 0) {
+    self->next_sequence = self->end_sequence = (guint64) g_get_real_time ();
+  }
+  if (self->file.db != NULL && stored->has_history)
+    relay_history_take_over (self, stored);
+  else
+    relay_history_lose (self);
+}
+
+static void
+close_database (RelayStore *self, gboolean keep)
+{
+  relay_statements_clear (&self->statements);
+  relay_database_clear (&self->file, self->directory, keep);
+}
+
+/* A transaction that carries what must not be lost is synced. */
+static int
+set_synced (RelayStore *self, gboolean synced)
+{
   int rc;
 
-  while ((rc = sqlite3_step (statement)) == SQLITE_ROW)
-    if (ret_value != NULL)
-      *ret_value = sqlite3_column_int64 (statement, 0);
-  sqlite3_reset (statement);
-  sqlite3_clear_bindings (statement);
-  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+  if (self->is_synced == synced)
+    return SQLITE_OK;
+  rc = sqlite3_exec (self->file.db, synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+  if (rc == SQLITE_OK)
+    self->is_synced = synced;
+  return rc;
 }
 
-static int
-run_with_name (RelayStore *self, Statement which, const char *name)
-{
-  int rc = sqlite3_bind_text (self->statements[which], 1, name, -1, SQLITE_STATIC);
-
-  return rc == SQLITE_OK ? run (self, which, NULL) : rc;
-}
-
-static int
-run_with_numbers (RelayStore *self, Statement which, guint64 first, guint64 second, gint64 *ret_value)
-{
-  sqlite3_bind_int64 (self->statements[which], 1, (gint64) first);
-  if (sqlite3_bind_parameter_count (self->statements[which]) > 1)
-    sqlite3_bind_int64 (self->statements[which], 2, (gint64) second);
-  return run (self, which, ret_value);
-}
-
+/* What was opened, made ready for use. It may be lost again by that. */
 static void
-close_database (RelayStore *self)
+prepare_database (RelayStore *self)
 {
-  for (guint i = 0; i < N_STATEMENTS; i++)
-    g_clear_pointer (&self->statements[i], sqlite3_finalize);
-  g_clear_pointer (&self->db, sqlite3_close_v2);
+  int rc = relay_statements_prepare (&self->statements, self->file.db);
+
+  self->is_synced = TRUE; /* as it was opened */
+  self->n_wal_frames = 0;
+  self->checkpoint_frames = CHECKPOINT_FRAMES;
+  if (rc == SQLITE_OK && self->file.is_writable)
+    rc = relay_statement_run (&self->statements, RELAY_STATEMENT_DATA_VERSION, NULL, 0, &self->data_version);
+  if (rc != SQLITE_OK) {
+    RelayTrouble *trouble = relay_database_make_trouble (self->file.db, rc, self->directory);
+
+    close_database (self, TRUE);
+    self->file.trouble = trouble;
+    return;
+  }
+  sqlite3_wal_hook (self->file.db, on_wal_grown, self);
+  sqlite3_busy_timeout (self->file.db, RELAY_STORE_COMMIT_TIMEOUT_MSEC);
 }
 
-/* Never fails: there is a database in memory at worst. */
+/* Opens the file, also again. */
 static void
-open_database (RelayStore *self, const char *damage, RelayDatabaseRead read, char **ret_warning)
+open_database (RelayStore *self, guint wait_msec)
 {
-  self->db = relay_database_open (self->directory, damage, read, self, &self->is_persistent, ret_warning);
-  for (guint i = 0; i < N_STATEMENTS; i++)
-    if (sqlite3_prepare_v3 (self->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &self->statements[i], NULL) !=
-        SQLITE_OK)
-      g_error ("%s: %s", statements[i], sqlite3_errmsg (self->db));
+  g_autoptr (RelayStored) stored = relay_stored_new ();
+  g_autofree char *damage = g_steal_pointer (&self->damage);
+
+  /* What was damaged is not what is there now. */
+  if (damage != NULL && !relay_database_is_in_place (&self->file, self->directory))
+    g_clear_pointer (&damage, g_free);
+  close_database (self, damage != NULL);
+  relay_database_open (&self->file, self->directory, damage, wait_msec, relay_stored_read, stored);
+  if (self->file.notice != NULL) {
+    relay_trouble_free (self->notice);
+    self->notice = g_steal_pointer (&self->file.notice);
+  }
+  /* A file of an older version that cannot be brought to the present one holds no history; the rest was read. */
+  if (self->file.db != NULL && stored->has_history)
+    prepare_database (self);
+  take_over (self, stored);
+  if (self->file.db != NULL && !stored->has_history) {
+    sqlite3_close_v2 (self->file.db);
+    self->file.db = NULL;
+  }
+  self->looked_usec = g_get_monotonic_time ();
 }
 
-/* ---- what is noted ---- */
+/* ---- commits ---- */
 
-static void
-make_dirty (RelayStore *self)
+void
+relay_store_make_dirty (RelayStore *self)
 {
   if (self->is_dirty)
     return;
@@ -135,75 +215,241 @@ make_dirty (RelayStore *self)
     self->dirty (self->dirty_data);
 }
 
+void
+relay_store_note_damage (RelayStore *self, int rc)
+{
+  if (!relay_database_is_damage (rc) || !self->file.is_writable || self->damage != NULL)
+    return;
+  self->damage = relay_database_explain (self->file.db);
+  relay_store_make_dirty (self);
+}
+
+void
+relay_store_set_error (RelayStore *self, int rc, const char *done, GError **error)
+{
+  g_autofree char *reason = self->file.db != NULL ? relay_database_explain (self->file.db) : g_strdup (sqlite3_errstr (rc));
+
+  g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "%s/%s cannot be %s: %s", self->directory, RELAY_STORE_FILE, done,
+               reason);
+}
+
+static gboolean
+is_alive_due (RelayStore *self)
+{
+  return self->alive_usec != self->written_alive_usec &&
+         g_get_monotonic_time () - self->alive_written_usec >= RELAY_STORE_ALIVE_USEC;
+}
+
+static gboolean
+is_due (RelayStore *self)
+{
+  return !self->file.is_writable || self->damage != NULL || g_hash_table_size (self->noted) > 0 || self->is_block_noted ||
+         relay_history_is_due (self) || is_alive_due (self);
+}
+
 static int
 write_noted (RelayStore *self)
 {
   GHashTableIter iter;
   gpointer name;
-  int rc = run (self, STATEMENT_BEGIN, NULL);
+  int rc = SQLITE_OK;
 
   g_hash_table_iter_init (&iter, self->noted);
   while (rc == SQLITE_OK && g_hash_table_iter_next (&iter, &name, NULL)) {
-    gboolean is_durable = g_hash_table_contains (self->durable, name);
+    const gint64 *covered = g_hash_table_lookup (self->durable, name);
 
-    rc = run_with_name (self, is_durable ? STATEMENT_ADD : STATEMENT_REMOVE, name);
+    rc = run_with_name (self, covered != NULL ? RELAY_STATEMENT_SET_DURABLE : RELAY_STATEMENT_UNSET_DURABLE, name, covered);
   }
   if (rc == SQLITE_OK && self->is_block_noted)
-    rc = run_with_numbers (self, STATEMENT_RAISE, self->end_sequence, 0, NULL);
-  if (rc == SQLITE_OK)
-    rc = run (self, STATEMENT_COMMIT, NULL);
+    rc = run_with_numbers (self, RELAY_STATEMENT_RAISE, self->end_sequence, 0, NULL);
   return rc;
+}
+
+static int
+write_meta (RelayStore *self, const RelayHistoryState *state)
+{
+  sqlite3_stmt *statement = relay_statement_begin (&self->statements, RELAY_STATEMENT_SET_META);
+
+  sqlite3_bind_text (statement, 1, state->id, -1, SQLITE_STATIC);
+  sqlite3_bind_int64 (statement, 2, (gint64) state->removed);
+  sqlite3_bind_int64 (statement, 3, (gint64) state->cleared);
+  sqlite3_bind_int64 (statement, 4, self->alive_usec);
+  return relay_statement_end (statement, sqlite3_step (statement));
+}
+
+static void
+meta_written (RelayStore *self, const RelayHistoryState *state)
+{
+  self->written_alive_usec = self->alive_usec;
+  self->alive_written_usec = g_get_monotonic_time ();
+  self->written_removed = state->removed;
+}
+
+/* Everything in one transaction. */
+static int
+write_all (RelayStore *self)
+{
+  RelayHistoryState state = self->history.state;
+  int rc = set_synced (self, g_hash_table_size (self->noted) > 0 || self->is_block_noted);
+
+  if (rc == SQLITE_OK)
+    rc = run (self, RELAY_STATEMENT_BEGIN);
+  if (rc == SQLITE_OK)
+    rc = relay_history_write (self, &state);
+  if (rc == SQLITE_OK)
+    rc = write_noted (self);
+  if (rc == SQLITE_OK && (self->alive_usec != self->written_alive_usec || state.removed != self->written_removed))
+    rc = write_meta (self, &state);
+  if (rc == SQLITE_OK)
+    rc = run (self, RELAY_STATEMENT_COMMIT);
+  if (rc != SQLITE_OK)
+    return rc;
+
+  g_hash_table_remove_all (self->noted);
+  if (self->is_block_noted)
+    self->file_sequence = MAX (self->file_sequence, self->end_sequence);
+  self->is_block_noted = FALSE;
+  meta_written (self, &state);
+  relay_history_written (self, &state);
+  return SQLITE_OK;
 }
 
 static void
 roll_back (RelayStore *self)
 {
   /* Of some errors SQLite has rolled back by itself. */
-  if (!sqlite3_get_autocommit (self->db))
-    run (self, STATEMENT_ROLLBACK, NULL);
+  if (!sqlite3_get_autocommit (self->file.db))
+    run (self, RELAY_STATEMENT_ROLLBACK);
 }
 
-/* The file is damaged: begins another one, and notes everything for it. */
-static void
-begin_anew (RelayStore *self, GError **error)
+int
+relay_store_write_state (RelayStore *self, const RelayHistoryState *state)
 {
-  g_autofree char *reason = relay_database_explain (self->db);
-  g_autofree char *warning = NULL;
-  GHashTableIter iter;
-  gpointer name;
+  int rc = set_synced (self, TRUE);
 
-  close_database (self);
-  open_database (self, reason, NULL, &warning);
+  if (rc == SQLITE_OK)
+    rc = write_meta (self, state);
+  if (rc == SQLITE_OK)
+    meta_written (self, state);
+  else
+    relay_store_note_damage (self, rc);
+  return rc;
+}
 
-  g_hash_table_iter_init (&iter, self->durable);
-  while (g_hash_table_iter_next (&iter, &name, NULL))
-    g_hash_table_add (self->noted, g_ref_string_acquire (name));
-  self->is_block_noted = TRUE;
-  g_set_error_literal (error, RELAY_ERROR, RELAY_ERROR_IO, warning);
+/* Writes the -wal back, if it is time for that. Somebody who reads may keep it from being done whole, which is no error: it is
+ * tried again when it has grown by as much. Nor is a failure: what is committed is in the -wal. */
+static void
+checkpoint (RelayStore *self)
+{
+  int n_frames = 0, n_done = 0;
+
+  if (self->n_wal_frames < self->checkpoint_frames)
+    return;
+  if (sqlite3_wal_checkpoint_v2 (self->file.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_frames, &n_done) == SQLITE_OK &&
+      n_done >= n_frames)
+    self->checkpoint_frames = CHECKPOINT_FRAMES;
+  else
+    self->checkpoint_frames = self->n_wal_frames + CHECKPOINT_FRAMES;
+}
+
+static void
+set_trouble (RelayStore *self, RelayTrouble *trouble)
+{
+  relay_trouble_free (self->trouble);
+  self->trouble = trouble;
+}
+
+/* The file is not what it was: it was deleted, or replaced. What it was is left to whoever did that; only its -wal must not
+ * be taken for that of another file. */
+static gboolean
+is_gone (RelayStore *self)
+{
+  gint64 now_usec = g_get_monotonic_time ();
+
+  if (now_usec - self->looked_usec < LOOK_USEC)
+    return FALSE;
+  self->looked_usec = now_usec;
+  return !relay_database_is_in_place (&self->file, self->directory);
+}
+
+/* One attempt to write. *ret_again: the file has changed its state, and another attempt may go better. */
+static int
+try_to_write (RelayStore *self, gboolean *ret_again)
+{
+  RelayCause cause;
+  int rc;
+
+  *ret_again = FALSE;
+  if (self->file.is_writable && self->damage == NULL && is_gone (self)) {
+    relay_warning ("%s/" RELAY_STORE_FILE " was deleted or replaced; going on with what is in its place", self->directory);
+    open_database (self, 0);
+  } else if (!self->file.is_writable || self->damage != NULL) {
+    open_database (self, 0);
+  }
+  if (!self->file.is_writable) {
+    set_trouble (self, relay_trouble_copy (self->file.trouble));
+    return SQLITE_CANTOPEN;
+  }
+
+  rc = write_all (self);
+  if (rc == SQLITE_OK)
+    return SQLITE_OK;
+  set_trouble (self, relay_database_make_trouble (self->file.db, rc, self->directory));
+  cause = relay_database_find_cause (self->file.db, rc);
+  relay_store_note_damage (self, rc);
+  roll_back (self);
+  if (cause != RELAY_CAUSE_STORE_FULL && cause != RELAY_CAUSE_STORE_LOCKED) {
+    /* To be opened, and judged, anew. */
+    self->file.is_writable = FALSE;
+    *ret_again = TRUE;
+  }
+  return rc;
+}
+
+static gboolean
+fail (RelayStore *self, GError **error)
+{
+  self->failed_usec = g_get_monotonic_time ();
+  self->is_dirty = TRUE; /* who repeats it is the owner */
+  g_set_error_literal (error, RELAY_ERROR, RELAY_ERROR_IO, self->trouble->text);
+  return FALSE;
 }
 
 gboolean
 relay_store_commit (RelayStore *self, GError **error)
 {
+  gboolean again;
   int rc;
 
-  self->is_dirty = FALSE;
-  if (g_hash_table_size (self->noted) == 0 && !self->is_block_noted)
+  if (!is_due (self)) {
+    self->is_dirty = FALSE;
     return TRUE;
+  }
+  if (self->trouble != NULL && self->failed_usec != 0 &&
+      g_get_monotonic_time () - self->failed_usec < RELAY_STORE_RETRY_USEC) {
+    g_set_error_literal (error, RELAY_ERROR, RELAY_ERROR_IO, self->trouble->text);
+    return FALSE;
+  }
 
-  rc = write_noted (self);
-  if (rc == SQLITE_OK) {
-    g_hash_table_remove_all (self->noted);
-    self->is_block_noted = FALSE;
-    return TRUE;
-  }
-  if (relay_database_is_damage (rc)) {
-    begin_anew (self, error);
-  } else {
-    set_io_error (self, error);
-    roll_back (self);
-  }
-  return FALSE;
+  rc = try_to_write (self, &again);
+  if (again)
+    rc = try_to_write (self, &again);
+  if (rc != SQLITE_OK)
+    return fail (self, error);
+
+  self->is_dirty = FALSE;
+  self->failed_usec = 0;
+  set_trouble (self, NULL);
+  checkpoint (self);
+  if (self->history.state.is_shrinking)
+    relay_store_make_dirty (self);
+  return TRUE;
+}
+
+void
+relay_store_retry (RelayStore *self)
+{
+  self->failed_usec = 0;
 }
 
 void
@@ -213,7 +459,21 @@ relay_store_set_dirty (RelayStore *self, RelayStoreDirty dirty, gpointer user_da
   self->dirty_data = user_data;
 }
 
-/* ---- durable subscriptions ---- */
+/* ---- troubles ---- */
+
+const RelayTrouble *
+relay_store_get_trouble (RelayStore *self)
+{
+  return self->trouble != NULL ? self->trouble : self->notice;
+}
+
+void
+relay_store_acknowledge (RelayStore *self)
+{
+  g_clear_pointer (&self->notice, relay_trouble_free);
+}
+
+/* ---- durable subscriptions, and what is known of their coverage ---- */
 
 static int
 compare_names (gconstpointer a, gconstpointer b)
@@ -236,64 +496,57 @@ relay_store_list_durable (RelayStore *self)
   return (char **) g_ptr_array_free (names, FALSE);
 }
 
+static void
+note (RelayStore *self, const char *channel)
+{
+  if (!g_hash_table_contains (self->noted, channel))
+    g_hash_table_add (self->noted, g_ref_string_new (channel));
+  relay_store_make_dirty (self);
+}
+
 void
 relay_store_set_durable (RelayStore *self, const char *channel, gboolean durable)
 {
-  g_autoptr (GRefString) name = g_ref_string_new (channel);
-
-  if (durable == g_hash_table_contains (self->durable, name))
+  if (durable == g_hash_table_contains (self->durable, channel))
     return;
-
   if (durable)
-    g_hash_table_add (self->durable, g_ref_string_acquire (name));
+    relay_durable_set (self->durable, channel, -1);
   else
-    g_hash_table_remove (self->durable, name);
-  g_hash_table_add (self->noted, g_ref_string_acquire (name));
-  make_dirty (self);
+    g_hash_table_remove (self->durable, channel);
+  note (self, channel);
 }
 
-static int
-load_durable (RelayStore *self, sqlite3 *db)
+gint64
+relay_store_get_covered (RelayStore *self, const char *channel)
 {
-  g_autoptr (sqlite3_stmt) select = NULL;
-  int rc = sqlite3_prepare_v2 (db, "SELECT channel FROM durable", -1, &select, NULL);
+  const gint64 *covered = g_hash_table_lookup (self->durable, channel);
 
-  if (rc != SQLITE_OK)
-    return rc;
-  while ((rc = sqlite3_step (select)) == SQLITE_ROW) {
-    const char *name = (const char *) sqlite3_column_text (select, 0);
-
-    if (name == NULL)
-      return SQLITE_NOMEM;
-    g_hash_table_add (self->durable, g_ref_string_new (name));
-  }
-  return rc == SQLITE_DONE ? SQLITE_OK : rc;
+  return covered != NULL ? *covered : -1;
 }
 
-static int
-load_sequence (RelayStore *self, sqlite3 *db)
+void
+relay_store_set_covered (RelayStore *self, const char *channel, gint64 since_usec)
 {
-  g_autoptr (sqlite3_stmt) select = NULL;
-  int rc = sqlite3_prepare_v2 (db, "SELECT next FROM sequence WHERE next > 0", -1, &select, NULL);
+  gint64 *covered = g_hash_table_lookup (self->durable, channel);
 
-  if (rc != SQLITE_OK)
-    return rc;
-  if ((rc = sqlite3_step (select)) != SQLITE_ROW)
-    return rc == SQLITE_DONE ? SQLITE_CORRUPT : rc;
-  self->next_sequence = self->end_sequence = (guint64) sqlite3_column_int64 (select, 0);
-  return SQLITE_OK;
+  if (covered == NULL || *covered == since_usec)
+    return;
+  *covered = since_usec;
+  note (self, channel);
 }
 
-/* RelayDatabaseRead */
-static int
-load (sqlite3 *db, gpointer user_data)
+gint64
+relay_store_get_alive (RelayStore *self)
 {
-  RelayStore *self = user_data;
-  int rc;
+  return self->alive_usec;
+}
 
-  g_hash_table_remove_all (self->durable);
-  rc = load_durable (self, db);
-  return rc == SQLITE_OK ? load_sequence (self, db) : rc;
+void
+relay_store_set_alive (RelayStore *self, gint64 realtime_usec)
+{
+  self->alive_usec = realtime_usec;
+  if (!self->is_dirty && is_alive_due (self))
+    relay_store_make_dirty (self);
 }
 
 /* ---- numbers ---- */
@@ -302,19 +555,23 @@ static void
 reserve (RelayStore *self)
 {
   gint64 end = 0;
-  int rc = run_with_numbers (self, STATEMENT_RESERVE, self->end_sequence, RELAY_STORE_SEQUENCE_BLOCK, &end);
+  int rc = SQLITE_READONLY;
 
+  if (self->file.is_writable && self->damage == NULL && self->trouble == NULL && (rc = set_synced (self, TRUE)) == SQLITE_OK) {
+    rc = run_with_numbers (self, RELAY_STATEMENT_RESERVE, self->end_sequence, RELAY_STORE_SEQUENCE_BLOCK, &end);
+    if (rc != SQLITE_OK)
+      roll_back (self);
+  }
   if (rc == SQLITE_OK && end > RELAY_STORE_SEQUENCE_BLOCK) {
-    self->end_sequence = (guint64) end;
+    self->end_sequence = self->file_sequence = (guint64) end;
     self->next_sequence = self->end_sequence - RELAY_STORE_SEQUENCE_BLOCK;
     self->is_block_noted = FALSE;
     return;
   }
   /* Nothing is worth losing an event. The block is written with the next commit, if that can be. */
-  roll_back (self);
   self->end_sequence += RELAY_STORE_SEQUENCE_BLOCK;
   self->is_block_noted = TRUE;
-  make_dirty (self);
+  relay_store_make_dirty (self);
 }
 
 guint64
@@ -328,15 +585,27 @@ relay_store_next_sequence (RelayStore *self)
 /* ---- beginning and end ---- */
 
 RelayStore *
-relay_store_open (const char *directory, char **ret_warning)
+relay_store_open (const char *directory)
 {
   RelayStore *self = g_new0 (RelayStore, 1);
 
   self->directory = g_strdup (directory);
-  self->durable = g_hash_table_new_full (g_str_hash, g_str_equal, (GDestroyNotify) g_ref_string_release, NULL);
+  self->durable = relay_durable_new ();
   self->noted = g_hash_table_new_full (g_str_hash, g_str_equal, (GDestroyNotify) g_ref_string_release, NULL);
-  open_database (self, NULL, load, ret_warning);
+  relay_history_init (&self->history);
+  open_database (self, RELAY_STORE_OPEN_TIMEOUT_MSEC);
+  if (!self->file.is_writable)
+    self->trouble = relay_trouble_copy (self->file.trouble);
   return self;
+}
+
+/* A clean end: the file knows exactly what was given out. */
+static void
+give_back (RelayStore *self)
+{
+  if (self->file.is_writable && !self->is_block_noted && self->next_sequence != self->file_sequence &&
+      set_synced (self, TRUE) == SQLITE_OK)
+    run_with_numbers (self, RELAY_STATEMENT_GIVE_BACK, self->next_sequence, self->file_sequence, NULL);
 }
 
 void
@@ -345,14 +614,18 @@ relay_store_free (RelayStore *self)
   if (self == NULL)
     return;
 
-  /* A second time, should the first have found a damaged file and begun another one. */
-  if (!relay_store_commit (self, NULL))
-    relay_store_commit (self, NULL);
-  if (self->next_sequence < self->end_sequence)
-    run_with_numbers (self, STATEMENT_GIVE_BACK, self->next_sequence, self->end_sequence, NULL);
-  close_database (self);
+  self->dirty = NULL;
+  relay_store_retry (self);
+  self->alive_written_usec = G_MININT64 / 2; /* whatever is set is written */
+  relay_store_commit (self, NULL);
+  give_back (self);
+  close_database (self, FALSE);
+  relay_history_finish (&self->history);
+  relay_trouble_free (self->trouble);
+  relay_trouble_free (self->notice);
   g_hash_table_unref (self->durable);
   g_hash_table_unref (self->noted);
+  g_free (self->damage);
   g_free (self->directory);
   g_free (self);
 }
@@ -360,5 +633,5 @@ relay_store_free (RelayStore *self)
 gboolean
 relay_store_is_persistent (RelayStore *self)
 {
-  return self->is_persistent;
+  return self->file.is_writable;
 }

@@ -61,25 +61,33 @@ fixture_exists (StoreFixture *f, const char *name)
 RelayStore *
 fixture_open_good (StoreFixture *f)
 {
-  g_autofree char *warning = NULL;
-  RelayStore *store = relay_store_open (f->directory, &warning);
+  RelayStore *store = relay_store_open (f->directory);
 
-  g_assert_cmpstr (warning, ==, NULL);
+  if (relay_store_get_trouble (store) != NULL)
+    g_error ("%s", relay_store_get_trouble (store)->text);
   g_assert_true (relay_store_is_persistent (store));
   return store;
 }
 
-/* @words: a pattern that the warning is to match. */
-RelayStore *
-fixture_open_warned (StoreFixture *f, gboolean persistent, const char *words)
+void
+fixture_expect_trouble (RelayStore *store, const char *code, const char *words)
 {
-  g_autofree char *warning = NULL;
-  RelayStore *store = relay_store_open (f->directory, &warning);
+  const RelayTrouble *trouble = relay_store_get_trouble (store);
 
-  g_assert_nonnull (warning);
-  g_test_message ("%s", warning);
-  if (!g_pattern_match_simple (words, warning))
-    g_error ("“%s” does not match “%s”", warning, words);
+  g_assert_nonnull (trouble);
+  g_test_message ("%s", trouble->text);
+  g_assert_cmpstr (trouble->code, ==, code);
+  g_assert_cmpint (trouble->remedy, ==, RELAY_REMEDY_RETRY);
+  if (!g_pattern_match_simple (words, trouble->text))
+    g_error ("“%s” does not match “%s”", words, trouble->text);
+}
+
+RelayStore *
+fixture_open_troubled (StoreFixture *f, gboolean persistent, const char *code, const char *words)
+{
+  RelayStore *store = relay_store_open (f->directory);
+
+  fixture_expect_trouble (store, code, words);
   g_assert_cmpint (relay_store_is_persistent (store), ==, persistent);
   return store;
 }

@@ -18,7 +18,9 @@ void fixture_tear_down (StoreFixture *f, gconstpointer data);
 char *fixture_in_directory (StoreFixture *f, const char *name);
 gboolean fixture_exists (StoreFixture *f, const char *name);
 RelayStore *fixture_open_good (StoreFixture *f);
-RelayStore *fixture_open_warned (StoreFixture *f, gboolean persistent, const char *words);
+/* @code, @words: of the trouble that there is then; the words are a pattern. */
+RelayStore *fixture_open_troubled (StoreFixture *f, gboolean persistent, const char *code, const char *words);
+void fixture_expect_trouble (RelayStore *store, const char *code, const char *words);
 void fixture_commit (RelayStore *store);
 void fixture_expect_durable (RelayStore *store, const char *expected);
 void fixture_sql (const char *path, const char *text);

@@ -29,14 +29,13 @@ test_modes (StoreFixture *f, gconstpointer data)
     g_autofree char *path = g_build_filename (directory, "relay.db", NULL);
     g_autofree char *wal = g_strconcat (path, "-wal", NULL);
     g_autofree char *shm = g_strconcat (path, "-shm", NULL);
-    g_autofree char *warning = NULL;
     mode_t old = umask (umasks[i]);
-    RelayStore *store = relay_store_open (directory, &warning);
+    RelayStore *store = relay_store_open (directory);
 
     relay_store_set_durable (store, "a:1", TRUE);
     fixture_commit (store);
     umask (old);
-    g_assert_cmpstr (warning, ==, NULL);
+    g_assert_null (relay_store_get_trouble (store));
     g_assert_cmpuint (mode_of (directory), ==, 0700);
     g_assert_cmpuint (mode_of (path), ==, 0600);
     g_assert_cmpuint (mode_of (wal), ==, 0600);
@@ -69,13 +68,13 @@ test_garbage (StoreFixture *f, gconstpointer data)
   fixture_put (f, "relay.db", "garbage", -1);
   fixture_put (f, "relay.db-wal", "the garbage's wal", -1);
   fixture_put (f, "relay.db-shm", "the garbage's shm", -1);
-  expect_new (f, fixture_open_warned (f, TRUE, "*/relay.db cannot be used: *not a database*to relay.db.bad-1.*"));
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_DAMAGED", "*/relay.db was renamed to relay.db.bad-1: *not a database*"));
   fixture_expect_contents (f, "relay.db.bad-1", "garbage");
   fixture_expect_contents (f, "relay.db.bad-1-wal", "the garbage's wal");
   g_assert_true (fixture_exists (f, "relay.db.bad-1-shm")); /* SQLite's scratch */
 
   fixture_put (f, "relay.db", second, -1);
-  expect_new (f, fixture_open_warned (f, TRUE, "*renamed to relay.db.bad-2.*"));
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_DAMAGED", "*renamed to relay.db.bad-2:*"));
   fixture_expect_contents (f, "relay.db.bad-1", "garbage");
   fixture_expect_contents (f, "relay.db.bad-2", second);
 }
@@ -92,7 +91,7 @@ test_stray_wal (StoreFixture *f, gconstpointer data)
   fixture_put (f, "relay.db", "garbage", -1);
   fixture_put (f, "relay.db-wal", "new", -1);
   fixture_put (f, "relay.db.bad-1-wal", "old", -1);
-  expect_new (f, fixture_open_warned (f, TRUE, "*renamed to relay.db.bad-1.*"));
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_DAMAGED", "*renamed to relay.db.bad-1:*"));
   fixture_expect_contents (f, "relay.db.bad-1-wal", "old");
   dir = g_dir_open (f->directory, 0, NULL);
   while ((name = g_dir_read_name (dir)) != NULL)
@@ -109,8 +108,8 @@ test_newer (StoreFixture *f, gconstpointer data)
   g_autofree char *bad = fixture_in_directory (f, "relay.db.bad-1");
 
   fixture_make_store (f);
-  fixture_sql (f->path, "PRAGMA user_version = 2; CREATE TABLE future (x)");
-  expect_new (f, fixture_open_warned (f, TRUE, "*a newer version (schema 2, this program knows 1)*relay.db.bad-1.*"));
+  fixture_sql (f->path, "PRAGMA user_version = 3; CREATE TABLE future (x)");
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_NEWER", "*relay.db.bad-1: its schema is 3, and this version knows 2*"));
   fixture_sql (bad, "DELETE FROM future; DELETE FROM durable");
 }
 
@@ -122,12 +121,12 @@ test_not_ours (StoreFixture *f, gconstpointer data)
 
   g_assert_cmpint (g_mkdir_with_parents (f->directory, 0700), ==, 0);
   fixture_sql (f->path, "CREATE TABLE theirs (x)");
-  expect_new (f, fixture_open_warned (f, TRUE, "*database of another program*relay.db.bad-1.*"));
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_DAMAGED", "*relay.db.bad-1: *database of another program*"));
   fixture_sql (first, "INSERT INTO theirs VALUES (1)");
 
   fixture_sql (f->path, "PRAGMA application_id = 1234");
-  expect_new (f, fixture_open_warned (f, TRUE, "*database of another program*relay.db.bad-2.*"));
-  fixture_sql (second, "INSERT INTO durable VALUES ('x:y')");
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_DAMAGED", "*relay.db.bad-2: *database of another program*"));
+  fixture_sql (second, "INSERT INTO durable (channel) VALUES ('x:y')");
 }
 
 static void
@@ -135,9 +134,9 @@ test_without_tables (StoreFixture *f, gconstpointer data)
 {
   fixture_make_store (f);
   fixture_sql (f->path, "DROP TABLE durable");
-  expect_new (f, fixture_open_warned (f, TRUE, "*no such table*relay.db.bad-1.*"));
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_DAMAGED", "*relay.db.bad-1: *no such table*"));
   fixture_sql (f->path, "DELETE FROM sequence");
-  expect_new (f, fixture_open_warned (f, TRUE, "*relay.db.bad-2.*"));
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_DAMAGED", "*renamed to relay.db.bad-2:*"));
 }
 
 /* Every page but the first is overwritten. */
@@ -152,7 +151,7 @@ test_damaged (StoreFixture *f, gconstpointer data)
   g_assert_cmpuint (length, >, 4096);
   memset (contents + 4096, 0x5a, length - 4096);
   fixture_put (f, "relay.db", contents, (gssize) length);
-  expect_new (f, fixture_open_warned (f, TRUE, "*malformed*relay.db.bad-1.*"));
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_DAMAGED", "*relay.db.bad-1: *malformed*"));
 }
 
 /* Our own file, from before it had any tables. */
@@ -192,7 +191,7 @@ expect_memory (RelayStore *store, const char *durable)
   fixture_expect_now (first);
   fixture_expect_durable (store, durable);
   relay_store_set_durable (store, "z:1", TRUE);
-  fixture_commit (store);
+  g_assert_false (relay_store_commit (store, NULL));
   fixture_expect_durable (store, expected);
   for (guint i = 1; i <= 2 * RELAY_STORE_SEQUENCE_BLOCK; i++)
     g_assert_cmpuint (relay_store_next_sequence (store), ==, first + i);
@@ -205,14 +204,14 @@ test_no_directory (StoreFixture *f, gconstpointer data)
   g_autofree char *state = g_path_get_dirname (f->directory);
 
   g_assert_true (g_file_set_contents (state, "a file", -1, NULL));
-  expect_memory (fixture_open_warned (f, FALSE, "Nothing can be stored in */relay.db: *Not a directory*."), "");
+  expect_memory (fixture_open_troubled (f, FALSE, "STORE", "*/relay.db: Not a directory*"), "");
 }
 
 static void
 test_directory_in_place (StoreFixture *f, gconstpointer data)
 {
   g_assert_cmpint (g_mkdir_with_parents (f->path, 0700), ==, 0);
-  expect_memory (fixture_open_warned (f, FALSE, "Nothing can be stored in */relay.db: unable to open*"), "");
+  expect_memory (fixture_open_troubled (f, FALSE, "STORE", "*/relay.db: unable to open*"), "");
 }
 
 /* To root every directory is writable. */
@@ -229,14 +228,14 @@ static void
 read_only_part (StoreFixture *f)
 {
   become_nobody ();
-  expect_memory (fixture_open_warned (f, FALSE, "Nothing can be stored in *Permission denied*in it are in effect*"), "a:1 b:2");
+  expect_memory (fixture_open_troubled (f, FALSE, "STORE_READ_ONLY", "*Permission denied*"), "a:1 b:2");
 }
 
 static void
 forbidden_part (StoreFixture *f)
 {
   become_nobody ();
-  expect_memory (fixture_open_warned (f, FALSE, "Nothing can be stored in *Permission denied*not known*"), "");
+  expect_memory (fixture_open_troubled (f, FALSE, "STORE_READ_ONLY", "*Permission denied*"), "");
 }
 
 static void
@@ -273,11 +272,24 @@ static void
 full_at_start_part (StoreFixture *f)
 {
   RelayStore *store;
+  guint64 sequence;
 
   fixture_set_full (TRUE);
-  store = fixture_open_warned (f, FALSE, "Nothing can be stored in *in it are in effect*Make room*");
+  store = relay_store_open (f->directory);
+  sequence = relay_store_next_sequence (store);
   fixture_set_full (FALSE); /* for the child's own messages */
-  expect_memory (store, "a:1 b:2");
+  fixture_expect_trouble (store, "STORE_FULL", "*/relay.db: *Make room*");
+  g_assert_false (relay_store_is_persistent (store));
+  fixture_expect_now (sequence);
+  fixture_expect_durable (store, "a:1 b:2");
+
+  /* There is room again. */
+  relay_store_set_durable (store, "z:1", TRUE);
+  fixture_commit (store);
+  g_assert_null (relay_store_get_trouble (store));
+  g_assert_true (relay_store_is_persistent (store));
+  g_assert_cmpuint (relay_store_next_sequence (store), ==, sequence + 1);
+  relay_store_free (store);
 }
 
 static void
@@ -288,7 +300,7 @@ test_full (StoreFixture *f, gconstpointer data)
   fixture_make_store (f);
   fixture_in_child (f, full_at_start_part);
   store = fixture_open_good (f);
-  fixture_expect_durable (store, "a:1 b:2");
+  fixture_expect_durable (store, "a:1 b:2 z:1");
   relay_store_free (store);
 }
 
@@ -301,19 +313,18 @@ test_being_opened (StoreFixture *f, gconstpointer data)
   fixture_put (f, "relay.db", "garbage", -1);
   fd = open (f->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   g_assert_cmpint (flock (fd, LOCK_EX), ==, 0);
-  expect_memory (fixture_open_warned (f, FALSE, "Nothing can be stored in *another process is opening it.*"), "");
+  expect_memory (fixture_open_troubled (f, FALSE, "STORE_LOCKED", "*another process is opening it*"), "");
   fixture_expect_contents (f, "relay.db", "garbage");
   g_assert_false (fixture_exists (f, "relay.db.bad-1"));
   close (fd);
-  expect_new (f, fixture_open_warned (f, TRUE, "*renamed to relay.db.bad-1.*"));
+  expect_new (f, fixture_open_troubled (f, TRUE, "STORE_DAMAGED", "*renamed to relay.db.bad-1:*"));
 }
 
 static gboolean
 store_name (StoreFixture *f, guint number)
 {
   g_autofree char *name = g_strdup_printf ("child:%u", number);
-  g_autofree char *warning = NULL;
-  g_autoptr (RelayStore) store = relay_store_open (f->directory, &warning);
+  g_autoptr (RelayStore) store = relay_store_open (f->directory);
 
   relay_store_set_durable (store, name, TRUE);
   return relay_store_is_persistent (store) && relay_store_commit (store, NULL);
