@@ -103,19 +103,29 @@ relay_handover_take_established (RelayConnector *connector)
   relay_turn_arm (connector->answers_turn);
 }
 
+/* The server refused @token in the handshake. It is renewed once; that the fruit of a renewal is refused is the verdict. */
+static void
+take_refusal (RelayConnector *connector, RelayToken *token, const RelayTrouble *trouble)
+{
+  relay_connector_log_trouble (connector, trouble, "The new token was refused; the connection with the old one goes on");
+  if (trouble->remedy == RELAY_REMEDY_RENEW && !connector->renewed) {
+    relay_connector_set_refused (connector, token, FALSE);
+    relay_connector_request_token (connector);
+    return;
+  }
+  g_clear_pointer (&connector->verdict, relay_trouble_free);
+  connector->verdict = relay_trouble_copy (trouble);
+}
+
 /* Another attempt, or none: the connection at hand is there in any case. */
 static void
-plan_another (RelayConnector *connector, const RelayTrouble *trouble)
+plan_another (RelayConnector *connector, RelayToken *token, const RelayTrouble *trouble)
 {
   guint64 delay;
   g_autofree char *next = NULL;
 
   if (trouble->remedy == RELAY_REMEDY_RENEW || trouble->remedy == RELAY_REMEDY_STOP) {
-    if (connector->renewed) {
-      g_clear_pointer (&connector->verdict, relay_trouble_free);
-      connector->verdict = relay_trouble_copy (trouble);
-    }
-    relay_connector_log_trouble (connector, trouble, "The new token was refused; the connection with the old one goes on");
+    take_refusal (connector, token, trouble);
     return;
   }
   connector->n_handovers_failed++;
@@ -130,9 +140,9 @@ void
 relay_handover_abandon (RelayConnector *connector, const RelayTrouble *trouble, gboolean ended)
 {
   RelayConversation *next = g_steal_pointer (&connector->next);
+  g_autoptr (RelayToken) token = g_steal_pointer (&connector->next_token);
 
   relay_turn_disarm (connector->handover_timer);
-  g_clear_pointer (&connector->next_token, relay_token_unref);
   if (next == NULL)
     return;
   if (relay_subscriptions_is_handing_over (connector->subscriptions)) {
@@ -144,7 +154,7 @@ relay_handover_abandon (RelayConnector *connector, const RelayTrouble *trouble, 
   else
     relay_handover_retire (connector, next, 1000, "another connection goes on", 0);
   if (trouble != NULL)
-    plan_another (connector, trouble);
+    plan_another (connector, token, trouble);
 }
 
 void

@@ -133,14 +133,27 @@ note_token (RelayConnector *connector)
   g_clear_pointer (&connector->refused, relay_token_unref);
 }
 
-/* There is none: with one that was refused, the connection at hand has no future. */
+/* There is none, and never will be. With a token that was refused, the connection at hand has no future; where that was a newer
+ * one, it goes on. */
+static void
+take_last_word (RelayConnector *connector, const RelayTrouble *trouble)
+{
+  if (relay_token_equal (connector->refused, connector->token)) {
+    relay_connector_close (connector, 1000, "the token is no longer good",
+                           connector->refused_expired ? "TOKEN_EXPIRED" : "AUTH_FAILED");
+    relay_connector_set_unauthorized (connector, trouble);
+    return;
+  }
+  g_clear_pointer (&connector->refused, relay_token_unref);
+  g_clear_pointer (&connector->verdict, relay_trouble_free);
+  connector->verdict = relay_trouble_copy (trouble);
+}
+
 static void
 take_no_token_while_up (RelayConnector *connector, const RelayTrouble *trouble, Request request)
 {
   if (connector->refused != NULL && trouble->remedy == RELAY_REMEDY_STOP) {
-    relay_connector_close (connector, 1000, "the token is no longer good",
-                           connector->refused_expired ? "TOKEN_EXPIRED" : "AUTH_FAILED");
-    relay_connector_set_unauthorized (connector, trouble);
+    take_last_word (connector, trouble);
     return;
   }
   relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_CODE", trouble->code),

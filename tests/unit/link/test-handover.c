@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -228,6 +229,51 @@ test_new_one_is_refused (void)
   g_assert_cmpuint (bed.n_refreshes, ==, 1);
 }
 
+/* Somebody writes a token that is no good: what is at hand goes on, until a better one comes. */
+static void
+test_bad_file (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  relay_subscriptions_set_durable (bed.subscriptions, "project:a", TRUE);
+  relay_subscriptions_set_durable (bed.subscriptions, "project:b", TRUE);
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  ws_wait_for (bed_is_active (&bed, "project:a") && bed_is_active (&bed, "project:b"));
+  bed_set_token (&bed, "bad");
+  ws_wait_for (bed.server->n_refused == 1);
+  ws_run_for (600 * MSEC);
+  assert_unbroken (&bed);
+  g_assert_cmpuint (bed.server->n_refused, ==, 1);
+
+  bed_set_bearer (&bed, "better");
+  bed_set_token (&bed, "better");
+  wait_for_connections (&bed, 2);
+  assert_unbroken (&bed);
+}
+
+/* The fruit of a renewal that nobody had to ask for is refused: it is renewed once more. */
+static void
+test_refused_ahead (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  g_unlink (bed.token_file);
+  bed.life_sec = 2;
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  bed.granted = g_strdup ("bad");
+  ws_wait_for (bed.server->n_refused == 1);
+  g_clear_pointer (&bed.granted, g_free);
+  bed.life_sec = 3600;
+  wait_for_connections (&bed, 2);
+  g_assert_cmpstr (bed.states->str, ==, "connecting connected ");
+  g_assert_cmpuint (bed.n_refreshes, ==, 3);
+}
+
 /* The second token expires before it was of any use. */
 static void
 test_expired_meanwhile (void)
@@ -308,6 +354,8 @@ main (int argc, char **argv)
   g_test_add_func ("/link/handover/new-one-is-slow", test_new_one_is_slow);
   g_test_add_func ("/link/handover/new-one-is-put-off", test_new_one_is_put_off);
   g_test_add_func ("/link/handover/new-one-is-refused", test_new_one_is_refused);
+  g_test_add_func ("/link/handover/bad-file", test_bad_file);
+  g_test_add_func ("/link/handover/refused-ahead", test_refused_ahead);
   g_test_add_func ("/link/handover/expired-meanwhile", test_expired_meanwhile);
   g_test_add_func ("/link/handover/server-ends-it", test_server_ends_it);
   g_test_add_data_func ("/link/handover/interrupted/disconnect", GUINT_TO_POINTER (0), test_interrupted);
