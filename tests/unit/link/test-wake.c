@@ -284,7 +284,6 @@ test_bus_lost (void)
 {
   g_auto (Bed) bed = { 0 };
   BusFixture second = { 0 };
-  g_autofree char *first_path = NULL, *second_path = NULL;
 
   bed_open_with_bus (&bed);
   bus_fixture_tear_down (&bed.bus);
