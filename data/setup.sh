@@ -19,7 +19,7 @@ TEST_PACKAGES=(
   clang valgrind shellcheck
   scdoc man-db
   python3 python3-pytest python3-websockets python3-dbusmock python3-gi python3-dbus openssl
-  systemd dbus-broker gjs jq
+  systemd dbus-broker iproute2 gjs jq
 )
 
 say() { printf '%s\n' "$*"; }

@@ -16,6 +16,7 @@ class Certificates:
         own = "DNS:localhost,IP:127.0.0.1"
         self.good = self._sign("good", own, days=2)
         self.expired = self._sign("expired", own, days=-1)
+        self.elsewhere = self._sign("elsewhere", "DNS:relay.test,IP:10.99.0.1", days=2)
         self.other_host = self._sign("other-host", "DNS:somewhere-else.example", days=2)
         self.self_signed = self._make_self_signed("self-signed", "-addext", f"subjectAltName={own}")
 

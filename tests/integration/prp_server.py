@@ -6,6 +6,7 @@ It lives in a thread with a loop of its own; tests change its attributes while i
 
 import asyncio
 import collections
+import contextlib
 import http
 import itertools
 import json
@@ -178,7 +179,9 @@ class PrpServer:
         async def end():
             if abort:
                 for connection in self.connections:
-                    connection.socket.transport.abort()
+                    # A TLS transport that has ended by itself knows no protocol any more that it could abort.
+                    with contextlib.suppress(AttributeError):
+                        connection.socket.transport.abort()
             self._server.close()
             await self._server.wait_closed()
 

@@ -293,7 +293,7 @@ class Client:
         return wait_until(lambda: next((s for s in self.events() if condition(s)), None), what, seconds)
 
     def wait_event_id(self, event_id, seconds=10):
-        return self.wait_event(lambda s: event_of(s)["id"] == event_id, f"the event {event_id}", seconds)
+        return self.wait_event(lambda s: s.member != "Gap" and event_of(s)["id"] == event_id, f"the event {event_id}", seconds)
 
     def changes(self, name, path=PATH, interface=RELAY):
         """Every value that PropertiesChanged gave for a property, in order."""

@@ -83,6 +83,7 @@ class Relay:
         self.environment = dict(home.environment, DBUS_SESSION_BUS_ADDRESS=bus.address)
         self.config_path = home.config / "prp-relay" / "relay.conf"
         self.log_path = home.directory / "relayd.log"
+        self.enter = []  # a command that runs another one in some other place, as nsenter
         self.process = None
         self.problems = []
         self.command_lines = []
@@ -109,7 +110,7 @@ class Relay:
     # -- life
 
     def command(self, *arguments):
-        return [*WRAPPER, str(DAEMON), "--verbose", *arguments]
+        return [*self.enter, *WRAPPER, str(DAEMON), "--verbose", *arguments]
 
     def launch(self, *arguments, **environment):
         """Starts it and waits for nothing."""
