@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bus/reply.h"
 #include "common/bus-source.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -296,21 +297,6 @@ relay_calls_free (RelayCalls *calls)
   g_free (calls);
 }
 
-sd_bus_message *
-relay_calls_copy_head (sd_bus_message *message)
-{
-  g_autoptr (sd_bus_message) head = NULL;
-  guint64 cookie;
-
-  if (sd_bus_message_new_method_call (sd_bus_message_get_bus (message), &head, NULL, sd_bus_message_get_path (message),
-                                      sd_bus_message_get_interface (message), sd_bus_message_get_member (message)) < 0 ||
-      sd_bus_message_set_sender (head, sd_bus_message_get_sender (message)) < 0 ||
-      sd_bus_message_set_expect_reply (head, sd_bus_message_get_expect_reply (message)) < 0 ||
-      sd_bus_message_get_cookie (message, &cookie) < 0 || sd_bus_message_seal (head, cookie, 0) < 0)
-    return sd_bus_message_ref (message);
-  return g_steal_pointer (&head);
-}
-
 gboolean
 relay_calls_check_room (RelayCalls *calls, const char *sender, guint n_channels, GError **error)
 {
@@ -339,7 +325,7 @@ relay_calls_add (RelayCalls *calls, sd_bus_message *message, const char *const *
 {
   Call *call = g_new0 (Call, 1);
 
-  call->message = relay_calls_copy_head (message);
+  call->message = relay_reply_copy_head (message);
   call->channels = g_strdupv ((char **) channels);
   call->n_channels = g_strv_length (call->channels);
   calls->n_names += call->n_channels;
@@ -378,7 +364,7 @@ relay_calls_add_done (RelayCalls *calls, sd_bus_message *message)
 {
   Call *call = g_new0 (Call, 1);
 
-  call->message = relay_calls_copy_head (message);
+  call->message = relay_reply_copy_head (message);
   call->channels = g_new0 (char *, 1);
   count_sender (calls, sd_bus_message_get_sender (message), +1);
   g_queue_push_tail (&calls->done, call);

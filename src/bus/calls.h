@@ -34,9 +34,6 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayCalls, relay_calls_free)
 /* May @sender have one more call waiting, with so many channels? Error: RELAY_ERROR_LIMITS_EXCEEDED. */
 gboolean relay_calls_check_room (RelayCalls *calls, const char *sender, guint n_channels, GError **error);
 
-/* What is needed of @message to answer it: a caller may have put many MiB into its arguments. Caller unrefs. */
-sd_bus_message *relay_calls_copy_head (sd_bus_message *message);
-
 /* Will answer @message. @channels: valid names, no doubles. @begun: those whose durable subscription is this call's doing;
  * NULL for Hold. @cookie: of the hold; 0 for Subscribe. @wait: FALSE: no answer is to be expected, do without. */
 void relay_calls_add (RelayCalls *calls, sd_bus_message *message, const char *const *channels, const char *const *begun,

@@ -7,8 +7,10 @@
 #include "build-config.h"
 #include "bus/calls.h"
 #include "bus/channel-objects.h"
+#include "bus/history-object.h"
 #include "bus/holds.h"
 #include "bus/outbox.h"
+#include "bus/reply.h"
 #include "common/bus-source.h"
 #include "common/error.h"
 #include "common/log.h"
@@ -40,17 +42,8 @@ struct RelayService {
   gboolean turn_waits;       /* for the bus to take what it was told before */
   RelayStatusFields changed; /* not yet told */
   RelayOutbox *outbox;
+  RelayHistoryObject *history;
 };
-
-/* ---- errors ---- */
-
-static int
-reply_error (sd_bus_message *message, const GError *error)
-{
-  RelayError code = error->domain == RELAY_ERROR ? (RelayError) error->code : RELAY_ERROR_IO;
-
-  return sd_bus_reply_method_errorf (message, relay_error_get_bus_name (code), "%s", error->message);
-}
 
 /* ---- arguments ---- */
 
@@ -231,7 +224,7 @@ method_subscribe (sd_bus_message *message, void *user_data, sd_bus_error *ret_er
   g_auto (GStrv) begun = NULL;
 
   if (channels == NULL || !check_room (service, message, channels, &error))
-    return reply_error (message, error);
+    return relay_reply_error (message, error);
   begun = begin_durable (service, channels);
   relay_calls_add (service->calls, message, (const char *const *) channels, (const char *const *) begun, 0,
                    is_trying (service));
@@ -246,7 +239,7 @@ method_unsubscribe (sd_bus_message *message, void *user_data, sd_bus_error *ret_
   g_auto (GStrv) channels = read_channels (service, message, &error);
 
   if (channels == NULL)
-    return reply_error (message, error);
+    return relay_reply_error (message, error);
   for (char **channel = channels; *channel != NULL; channel++)
     if (!is_durable (service, *channel))
       return sd_bus_reply_method_errorf (message, relay_error_get_bus_name (RELAY_ERROR_NOT_SUBSCRIBED),
@@ -268,11 +261,11 @@ method_hold (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 
   if (channels == NULL || !read_hold_options (message, &options, &error) ||
       !check_room (service, message, channels, &error))
-    return reply_error (message, error);
+    return relay_reply_error (message, error);
   hold = relay_holds_add (service->holds, message, options.app_id, options.reason, (const char *const *) channels,
                           service->options.max_holds_per_client, &error);
   if (hold == NULL)
-    return reply_error (message, error);
+    return relay_reply_error (message, error);
   relay_calls_add (service->calls, message, (const char *const *) channels, NULL, hold->cookie, is_trying (service));
   return 1;
 }
@@ -288,7 +281,7 @@ method_release (sd_bus_message *message, void *user_data, sd_bus_error *ret_erro
   if (r < 0)
     return r;
   if (!relay_holds_release (service->holds, sd_bus_message_get_sender (message), cookie, &error))
-    return reply_error (message, error);
+    return relay_reply_error (message, error);
   return sd_bus_reply_method_return (message, NULL);
 }
 
@@ -319,7 +312,7 @@ method_reload (sd_bus_message *message, void *user_data, sd_bus_error *ret_error
   g_autoptr (GError) error = NULL;
 
   if (!service->actions->reload (&error, service->user_data))
-    return reply_error (message, error);
+    return relay_reply_error (message, error);
   return sd_bus_reply_method_return (message, NULL);
 }
 
@@ -327,7 +320,7 @@ static void
 on_pong (guint64 rtt_usec, const GError *error, gpointer pong_data)
 {
   g_autoptr (sd_bus_message) message = pong_data;
-  int r = error != NULL ? reply_error (message, error) : sd_bus_reply_method_return (message, "t", rtt_usec);
+  int r = error != NULL ? relay_reply_error (message, error) : sd_bus_reply_method_return (message, "t", rtt_usec);
 
   if (r < 0)
     relay_debug ("Could not answer Ping of %s: %s", sd_bus_message_get_sender (message), g_strerror (-r));
@@ -338,7 +331,7 @@ method_ping (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   RelayService *service = user_data;
 
-  service->actions->ping (on_pong, relay_calls_copy_head (message), service->user_data);
+  service->actions->ping (on_pong, relay_reply_copy_head (message), service->user_data);
   return 1;
 }
 
@@ -514,6 +507,8 @@ void
 relay_service_release (RelayService *service)
 {
   relay_outbox_release (service->outbox);
+  if (relay_history_object_is_changed (service->history))
+    relay_turn_arm (service->turn);
 }
 
 void
@@ -522,6 +517,7 @@ relay_service_bus_turned (RelayService *service)
   if (!relay_outbox_bus_turned (service->outbox))
     return;
   relay_channel_objects_bus_drained (service->objects);
+  relay_history_object_bus_drained (service->history);
   if (service->turn_waits)
     relay_turn_arm (service->turn);
 }
@@ -554,6 +550,7 @@ on_turn (gpointer user_data)
     return;
   }
   relay_channel_objects_flush (service->objects);
+  relay_history_object_flush (service->history);
   tell_properties (service);
   relay_outbox_check (service->outbox);
 }
@@ -602,6 +599,9 @@ export (RelayService *service)
                                   events_vtable, service);
   if (r >= 0)
     r = relay_channel_objects_new (service->bus, service->subscriptions, service->holds, &service->objects);
+  if (r >= 0)
+    r = relay_history_object_new (service->bus, service->outbox, &service->actions->history, service->user_data,
+                                  &service->history);
   return r;
 }
 
@@ -647,6 +647,7 @@ relay_service_free (RelayService *service)
   /* The end of a hold is a change of its channels' objects. */
   relay_holds_free (service->holds);
   relay_channel_objects_free (service->objects);
+  relay_history_object_free (service->history);
   relay_turn_free (service->turn);
   sd_bus_slot_unref (service->events_slot);
   sd_bus_slot_unref (service->root_slot);

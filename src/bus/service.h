@@ -3,6 +3,7 @@
 
 #include <systemd/sd-bus.h>
 
+#include "bus/history-actions.h"
 #include "wire/event.h"
 #include "wire/gap.h"
 #include "wire/status.h"
@@ -39,6 +40,7 @@ typedef struct {
   gboolean (*is_trying) (gpointer user_data);
   /* The bus can take no more for now (TRUE), or everything is written (FALSE). */
   void (*congested) (gboolean congested, gpointer user_data);
+  RelayHistoryActions history;
 } RelayServiceActions;
 
 /* Puts the objects on @bus (no name is taken) and bounds its socket's send buffer. @subscriptions and @status are borrowed and
@@ -56,7 +58,8 @@ void relay_service_configure (RelayService *service, const RelayServiceOptions *
 void relay_service_emit (RelayService *service, const RelayEvent *event);
 /* Likewise the gap's, in its place among the events. */
 void relay_service_emit_gap (RelayService *service, const RelayGap *gap);
-/* Sends all that is held, in order. Nothing is lost: what the bus cannot take is kept, and `congested` is called. */
+/* Sends all that is held, in order. Nothing is lost: what the bus cannot take is kept, and `congested` is called. Tells the
+ * bus as well, if there is another history. */
 void relay_service_release (RelayService *service);
 
 /* The bus source had its turn (RelayBusSourceEvents.turned): what was held up goes on if it can. */

@@ -294,3 +294,13 @@ relay_signals_new_gap (sd_bus *bus, const RelayGap *gap, sd_bus_message **ret_me
   *ret_message = g_steal_pointer (&m);
   return 0;
 }
+
+/* Beside the text of its strings a token takes 18 bytes at most (of a number or a container: signature, padding, value), or,
+ * as the key of an entry, 12. */
+gsize
+relay_signals_estimate_bytes (const RelayEvent *event)
+{
+  enum { OWN_ENTRIES = 256, TOKEN = 24 };
+
+  return OWN_ENTRIES + event->reader->length + (gsize) event->reader->n_tokens * TOKEN;
+}

@@ -21,3 +21,6 @@ int relay_signals_new_gap (sd_bus *bus, const RelayGap *gap, sd_bus_message **re
 
 /* Appends the whole event, an a{sv}. Returns a negative errno on failure. */
 int relay_signals_append_event (sd_bus_message *message, const RelayEvent *event);
+
+/* At least as many bytes as the event takes in a message; typically half as many again. Costs nothing. */
+gsize relay_signals_estimate_bytes (const RelayEvent *event);

@@ -18,19 +18,17 @@
 #include "link/connector.h"
 #include "link/wake.h"
 #include "relayd/config.h"
-#include "store/store.h"
+#include "relayd/records.h"
 #include "wire/seen.h"
 
 /*
  * An event's way: the connector hands it over, here it is checked for having been seen, gets its number, and goes to the
- * service, which sends its signal. The other way: when the bus takes no more, the service says so and the connector stops
- * reading.
+ * records, which store it, and to the service, which makes its signal. At the end of the turn the records are committed, and
+ * the signals sent. The other way: when the bus takes no more, the service says so and the connector stops reading.
  *
  * The objects are on the bus before the name is taken, and the name is taken before the store is opened: a second
  * daemon touches nothing. Nothing of the bus is handled before the loop runs, so no call can come too early.
  */
-#define STORE_RETRY_USEC (60 * G_USEC_PER_SEC) /* between attempts to write what could not be written */
-
 struct RelayDaemon {
   char *config_path;
   RelayConfig *config;
@@ -41,9 +39,8 @@ struct RelayDaemon {
   GSource *bus_source;
   RelayService *service;
 
-  RelayStore *store;
-  GSource *store_turn;
-  guint store_failures; /* of commits, in a row */
+  RelayRecords *records;
+  RelayStore *store; /* the records' */
 
   RelayStatus *status;
   RelaySubscriptions *subscriptions;
@@ -83,7 +80,7 @@ on_event (RelayEvent *event, gpointer user_data)
   }
   event->sequence = relay_store_next_sequence (daemon->store);
   relay_service_emit (daemon->service, event);
-  relay_service_release (daemon->service);
+  relay_records_append (daemon->records, event);
 }
 
 static void
@@ -106,7 +103,7 @@ on_gap (const RelayGap *gap, gpointer user_data)
 
   numbered.sequence = relay_store_next_sequence (daemon->store);
   relay_service_emit_gap (daemon->service, &numbered);
-  relay_service_release (daemon->service);
+  relay_records_append_gap (daemon->records, &numbered);
 }
 
 static void
@@ -135,32 +132,46 @@ on_network_changed (gboolean available, gpointer user_data)
 
 static const RelayWakeEvents wake_events = { .slept = on_slept, .network_changed = on_network_changed };
 
-/* ---- the store ---- */
+/* ---- what is stored ---- */
 
 static void
-on_store_dirty (gpointer user_data)
+on_settled (gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
 
-  relay_turn_arm (daemon->store_turn);
+  relay_service_release (daemon->service);
 }
 
-/* Nothing is lost by a failure: everything is written with the next commit. The first repetition is made at once (a
- * damaged file was set aside meanwhile), the further ones when a disk may have got room again. */
 static void
-on_store_turn (gpointer user_data)
+restore_durable (gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
-  g_autoptr (GError) error = NULL;
+  g_auto (GStrv) channels = relay_store_list_durable (daemon->store);
 
-  if (relay_store_commit (daemon->store, &error)) {
-    daemon->store_failures = 0;
-    return;
-  }
-  relay_warning ("%s", error->message);
-  daemon->store_failures++;
-  relay_turn_arm_in (daemon->store_turn, daemon->store_failures == 1 ? 0 : STORE_RETRY_USEC);
+  for (char **channel = channels; *channel != NULL; channel++)
+    if (relay_channel_name_check (*channel, NULL))
+      relay_subscriptions_set_durable (daemon->subscriptions, *channel, TRUE);
 }
+
+static RelayHistoryLimits
+get_history_limits (RelayDaemon *daemon)
+{
+  return (RelayHistoryLimits){ daemon->config->max_events, daemon->config->max_age_usec };
+}
+
+static void
+open_store (RelayDaemon *daemon)
+{
+  g_autofree char *directory = g_build_filename (g_get_user_state_dir (), RELAY_STATE_SUBDIR, NULL);
+  static const RelayRecordsEvents events = { .settled = on_settled, .recovered = restore_durable };
+  const RelayHistoryLimits limits = get_history_limits (daemon);
+
+  daemon->records = relay_records_new (directory, &limits, daemon->status, &events, daemon);
+  daemon->store = relay_records_get_store (daemon->records);
+  restore_durable (daemon);
+}
+
+/* ---- what the service asks of the store ---- */
 
 static void
 action_store_durable (const char *channel, gboolean durable, gpointer user_data)
@@ -175,31 +186,53 @@ action_commit (gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
 
-  /* Where it fails, the repetition is planned as for any other failure; the call is answered all the same. */
-  on_store_turn (daemon);
+  /* Where it fails, the call is answered all the same: LastError tells. */
+  relay_records_commit (daemon->records);
 }
 
-static void
-open_store (RelayDaemon *daemon)
+static gboolean
+action_scan (const RelayQuery *query, guint64 *position, RelayHistoryActionsFound found, gpointer found_data, gboolean *ret_end,
+             GError **error, gpointer user_data)
 {
-  g_autofree char *directory = g_build_filename (g_get_user_state_dir (), RELAY_STATE_SUBDIR, NULL);
-  const RelayTrouble *trouble;
-  g_auto (GStrv) channels = NULL;
+  RelayDaemon *daemon = user_data;
 
-  daemon->store = relay_store_open (directory);
-  trouble = relay_store_get_trouble (daemon->store);
-  if (trouble != NULL)
-    relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_FILE", directory), "%s", trouble->text);
-  daemon->store_turn = relay_turn_new ("relay-store", on_store_turn, daemon);
-  relay_store_set_dirty (daemon->store, on_store_dirty, daemon);
-
-  channels = relay_store_list_durable (daemon->store);
-  for (char **channel = channels; *channel != NULL; channel++)
-    if (relay_channel_name_check (*channel, NULL))
-      relay_subscriptions_set_durable (daemon->subscriptions, *channel, TRUE);
+  relay_records_commit (daemon->records);
+  return relay_history_scan (daemon->store, query, position, found, found_data, ret_end, error);
 }
 
-/* ---- what the service asks for ---- */
+static gboolean
+action_clear (GError **error, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  return relay_records_clear (daemon->records, error);
+}
+
+static const char *
+action_get_id (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  return relay_history_get_id (daemon->store);
+}
+
+static guint64
+action_get_first_sequence (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  return relay_history_get_first_sequence (daemon->store);
+}
+
+static guint64
+action_get_last_sequence (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  return relay_history_get_last_sequence (daemon->store);
+}
+
+/* ---- what the service asks of the connection ---- */
 
 static void
 action_connect (gpointer user_data)
@@ -256,6 +289,13 @@ static const RelayServiceActions actions = {
   .commit = action_commit,
   .is_trying = action_is_trying,
   .congested = action_congested,
+  .history = {
+    .scan = action_scan,
+    .clear = action_clear,
+    .get_id = action_get_id,
+    .get_first_sequence = action_get_first_sequence,
+    .get_last_sequence = action_get_last_sequence,
+  },
 };
 
 /* ---- the service manager ---- */
@@ -326,6 +366,8 @@ on_connector_stopped (gpointer user_data)
 
   daemon->flush_deadline = relay_turn_new ("relay-flush", on_flush_deadline, daemon);
   relay_turn_arm_in (daemon->flush_deadline, RELAY_DAEMON_FLUSH_USEC);
+  /* No event comes any more: what has come is stored, and goes out. */
+  relay_records_commit_last (daemon->records);
   quit_if_flushed (daemon);
 }
 
@@ -420,6 +462,7 @@ relay_daemon_reload (RelayDaemon *daemon, GError **error)
 {
   g_autoptr (RelayConfig) config = relay_config_load (daemon->config_path, error);
   RelayServiceOptions options;
+  RelayHistoryLimits limits;
 
   if (config == NULL)
     return FALSE;
@@ -429,6 +472,8 @@ relay_daemon_reload (RelayDaemon *daemon, GError **error)
   options = (RelayServiceOptions){ daemon->config->max_channels, daemon->config->max_holds_per_client };
   relay_service_configure (daemon->service, &options);
   relay_subscriptions_set_max_channels (daemon->subscriptions, daemon->config->max_channels);
+  limits = get_history_limits (daemon);
+  relay_records_configure (daemon->records, &limits);
   relay_connector_configure (daemon->connector, &daemon->config->connector);
   relay_info ("Configuration and credentials read again");
   return TRUE;
@@ -484,11 +529,10 @@ relay_daemon_free (RelayDaemon *daemon)
   relay_wake_free (daemon->wake);
   relay_connector_free (daemon->connector);
   relay_coverage_free (daemon->coverage);
-  relay_store_free (daemon->store);
+  relay_records_free (daemon->records);
   relay_subscriptions_free (daemon->subscriptions);
   relay_seen_free (daemon->seen);
   relay_status_free (daemon->status);
-  relay_turn_free (daemon->store_turn);
   relay_turn_free (daemon->status_turn);
   relay_turn_free (daemon->watchdog);
   relay_turn_free (daemon->flush_deadline);

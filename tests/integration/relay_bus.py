@@ -26,11 +26,13 @@ NAME = "dev.prp.Relay1"
 PATH = "/dev/prp/Relay1"
 RELAY = "dev.prp.Relay1"
 EVENTS = "dev.prp.Relay1.Events"
+HISTORY = "dev.prp.Relay1.History"
 CHANNEL = "dev.prp.Relay1.Channel"
 PROPERTIES = "org.freedesktop.DBus.Properties"
 OBJECT_MANAGER = "org.freedesktop.DBus.ObjectManager"
 ERROR = "dev.prp.Relay1.Error."
 LIMITS_EXCEEDED = "org.freedesktop.DBus.Error.LimitsExceeded"
+INVALID_ARGS = "org.freedesktop.DBus.Error.InvalidArgs"
 
 CALL_SEC = 20  # what a method call may take at most; Subscribe may wait 10 s for the server
 
@@ -235,6 +237,20 @@ class Client:
 
     def release(self, cookie):
         self.call(PATH, RELAY, "Release", "(u)", cookie)
+
+    def list_events_async(self, after=0, limit=0, **keys):
+        """A Future of ListEvents' reply. Keys of the filter: values, or GVariants."""
+        kinds = {"types": "as", "since": "t", "newest": "b"}
+        values = {key: value if isinstance(value, GLib.Variant) else GLib.Variant(kinds.get(key, "s"), value)
+                  for key, value in keys.items()}
+        return self.call_async(PATH, HISTORY, "ListEvents", "(tua{sv})", after, limit, values)
+
+    def list_events(self, after=0, limit=0, **keys):
+        """(events, last_sequence, more); the events unpacked."""
+        return self.list_events_async(after, limit, **keys).result().unpack()
+
+    def history_id(self):
+        return self.get("HistoryId", interface=HISTORY)
 
     def ping(self):
         return self.call(PATH, RELAY, "Ping").unpack()[0]

@@ -7,7 +7,7 @@ import pytest
 from gi.repository import GLib
 
 import interfaces
-from relay_bus import CHANNEL, EVENTS, OBJECT_MANAGER, PATH, PROPERTIES, RELAY, BusError
+from relay_bus import CHANNEL, EVENTS, HISTORY, OBJECT_MANAGER, PATH, PROPERTIES, RELAY, BusError
 from waiting import wait_until
 
 PREFIX = PATH + "/channel/"
@@ -26,7 +26,7 @@ def announced(client, member, path):
 
 def test_introspection_of_the_relay_is_as_documented(connected, client):
     documented = interfaces.documented()
-    assert {RELAY, EVENTS, CHANNEL} <= set(documented)
+    assert {RELAY, EVENTS, HISTORY, CHANNEL} <= set(documented)
     del documented[CHANNEL]
     assert interfaces.parse(introspect(client, PATH)) == documented
 

@@ -77,6 +77,84 @@ do_congested (gboolean congested, gpointer user_data)
   f->congestions += congested;
 }
 
+/* ---- the history ---- */
+
+guint64
+service_fixture_add_event (ServiceFixture *f, const char *text)
+{
+  g_ptr_array_add (f->history, g_strdup (text));
+  return f->history->len;
+}
+
+/* The position is the sequence of the last row that was looked at; the row beyond the last, with `newest`, at the start. */
+static gboolean
+do_scan (const RelayQuery *query, guint64 *position, RelayHistoryActionsFound found, gpointer found_data, gboolean *ret_end,
+         GError **error, gpointer user_data)
+{
+  ServiceFixture *f = user_data;
+
+  f->n_scans++;
+  if (f->history_fails) {
+    g_set_error_literal (error, RELAY_ERROR, RELAY_ERROR_IO, "the disk is gone");
+    return FALSE;
+  }
+  if (*position == 0)
+    *position = query->newest ? f->history->len + 1 : query->after;
+  for (guint row = 0; row < (query->newest && f->newest_stalls ? 0 : f->scan_rows); row++) {
+    guint64 next = query->newest ? *position - 1 : *position + 1;
+    const char *text;
+    RelayEvent event;
+
+    if (query->newest ? next <= query->after : next > f->history->len) {
+      *ret_end = TRUE;
+      return TRUE;
+    }
+    text = f->history->pdata[next - 1];
+    g_assert_true (relay_event_read (&event, &f->reader, text, strlen (text), NULL));
+    event.sequence = next;
+    event.received_usec = (gint64) next;
+    if (relay_query_matches (query, &event) && !found (&event, found_data))
+      break;
+    *position = next;
+  }
+  *ret_end = FALSE;
+  return TRUE;
+}
+
+static gboolean
+do_clear (GError **error, gpointer user_data)
+{
+  ServiceFixture *f = user_data;
+
+  if (f->history_fails) {
+    g_set_error_literal (error, RELAY_ERROR, RELAY_ERROR_IO, "the disk is gone");
+    return FALSE;
+  }
+  g_ptr_array_set_size (f->history, 0);
+  g_free (f->history_id);
+  f->history_id = g_strdup ("another");
+  relay_service_release (f->service);
+  return TRUE;
+}
+
+static const char *
+do_get_id (gpointer user_data)
+{
+  return ((ServiceFixture *) user_data)->history_id;
+}
+
+static guint64
+do_get_first (gpointer user_data)
+{
+  return 1;
+}
+
+static guint64
+do_get_last (gpointer user_data)
+{
+  return ((ServiceFixture *) user_data)->history->len;
+}
+
 static int
 on_signal (sd_bus_message *m, void *user_data, sd_bus_error *error)
 {
@@ -95,13 +173,24 @@ void
 service_fixture_set_up (ServiceFixture *f, gconstpointer data)
 {
   static const RelayServiceActions actions = {
-    do_connect, do_disconnect, do_reload, do_ping, do_store_durable, do_commit, do_is_trying, do_congested,
+    .connect = do_connect,
+    .disconnect = do_disconnect,
+    .reload = do_reload,
+    .ping = do_ping,
+    .store_durable = do_store_durable,
+    .commit = do_commit,
+    .is_trying = do_is_trying,
+    .congested = do_congested,
+    .history = { do_scan, do_clear, do_get_id, do_get_first, do_get_last },
   };
   RelayServiceOptions options = { 100, 3 };
   g_autoptr (GError) error = NULL;
 
   bus_fixture_set_up (&f->bus);
   f->trying = TRUE;
+  f->history = g_ptr_array_new_with_free_func (g_free);
+  f->history_id = g_strdup ("one");
+  f->scan_rows = 10;
   f->stored = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
   f->subscriptions = relay_subscriptions_new (100);
   f->status = relay_status_new ();
@@ -119,6 +208,9 @@ service_fixture_tear_down (ServiceFixture *f, gconstpointer data)
   relay_subscriptions_free (f->subscriptions);
   relay_status_free (f->status);
   g_hash_table_unref (f->stored);
+  g_ptr_array_unref (f->history);
+  g_free (f->history_id);
+  relay_json_reader_clear (&f->reader);
   bus_fixture_tear_down (&f->bus);
 }
 

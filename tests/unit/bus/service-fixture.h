@@ -18,8 +18,18 @@ typedef struct {
   guint n_signals;      /* of events, that the client heard */
   guint n_changes;      /* PropertiesChanged */
   guint n_added, n_removed;
+
+  GPtrArray *history;    /* texts of events; the sequence of each is its index + 1 */
+  RelayJsonReader reader;
+  char *history_id;
+  guint scan_rows;       /* that one step of a scan looks at */
+  guint n_scans;
+  gboolean history_fails, newest_stalls; /* a scan with `newest` looks at nothing */
 } ServiceFixture;
 
+
+/* Adds an event to the history: received in µs the same number as its sequence, which is returned. */
+guint64 service_fixture_add_event (ServiceFixture *f, const char *text);
 
 /* For g_test_add; @data is not used. The client hears every signal below the root object. */
 void service_fixture_set_up (ServiceFixture *f, gconstpointer data);
