@@ -30,14 +30,6 @@ ERROR = "dev.prp.Relay1.Error."
 OBJECT_MANAGER = """<node><interface name="org.freedesktop.DBus.ObjectManager"><method name="GetManagedObjects">
 <arg name="objects" type="a{oa{sa{sv}}}" direction="out"/></method></interface></node>"""
 
-HISTORY_XML = """<node><interface name="dev.prp.Relay1.History">
-<method name="ListEvents"><arg name="after" type="t" direction="in"/><arg name="limit" type="u" direction="in"/>
-<arg name="filter" type="a{sv}" direction="in"/><arg name="events" type="aa{sv}" direction="out"/>
-<arg name="last_sequence" type="t" direction="out"/><arg name="more" type="b" direction="out"/></method>
-<method name="Clear"/>
-<property name="HistoryId" type="s" access="read"/><property name="FirstSequence" type="t" access="read"/>
-<property name="LastSequence" type="t" access="read"/></interface></node>"""
-
 # What an event is, member by member of its data, for each signal's arguments.
 EVENT_TYPES = {
     "PrpCreated": ("prp.created", ("id", "projectId", "name", "status", "priority")),
@@ -179,7 +171,7 @@ class FakeRelay(Connection):
         manager = Gio.DBusNodeInfo.new_for_xml(OBJECT_MANAGER).interfaces[0]
         channel = Gio.DBusNodeInfo.new_for_xml((SOURCE_DIR / "dbus" / f"{CHANNEL}.xml").read_text()).interfaces[0]
         self.channel_interface = channel
-        history = Gio.DBusNodeInfo.new_for_xml(HISTORY_XML).interfaces[0]
+        history = Gio.DBusNodeInfo.new_for_xml((SOURCE_DIR / "dbus" / f"{HISTORY}.xml").read_text()).interfaces[0]
         if has_history:
             self.connection.register_object(PATH, history, self.on_call, self.get_history_property, None)
         self.connection.register_object(PATH, interface, self.on_call, lambda c, s, p, i, name: self.properties[name], None)
