@@ -10,9 +10,9 @@ import pytest
 from gi.repository import GLib
 
 from recipe import EXAMPLES, Example
-from relay_bus import PATH
+from relay_bus import CALL_SEC, PATH
 from relay_process import BUILD_DIR
-from waiting import tell, wait_until
+from waiting import SCALE, tell, wait_until
 
 HISTORY = "dev.prp.Relay1.History"
 CHANNEL = "project:stream"
@@ -152,3 +152,27 @@ def test_prpctl_monitor(relay, client, server, stream, tmp_path):
     finally:
         monitor.terminate()
         assert monitor.wait() == 0
+
+
+def test_gap(relay, client, server, example):
+    """A loss of the connection, as it happens: told by the example, and by prpctl in the same words each time."""
+    prpctl = str(BUILD_DIR / "src" / "prpctl" / "prpctl")
+    relay.start(client)
+    client.wait_state("connected")
+    client.subscribe(CHANNEL)
+    example.start()
+    monitors = {}
+    for how in ([], ["--json"]):
+        monitors[" ".join(how)] = subprocess.Popen(
+            [prpctl, "monitor", "--quiet", "--from", "start", "--count", "1", *how], env=relay.environment,
+            stdout=subprocess.PIPE, text=True)
+    server.connection.abort()
+    wait_until(lambda: example.gaps, lambda: f"a gap; there is {example.lines} and {example.complaints}", 20)
+    gap, = (event["data"] for event in list_history(client))
+    assert example.gaps == [(gap["since"], gap["until"], gap["cause"], gap["channels"])]
+    assert gap["channels"] == [CHANNEL] and gap["since"] <= gap["until"]
+    for how, monitor in monitors.items():
+        live, _ = monitor.communicate(timeout=CALL_SEC * SCALE)
+        listed = subprocess.run([prpctl, "history", *how.split()], env=relay.environment, capture_output=True, text=True,
+                                check=True).stdout
+        assert live == listed and "CONNECTION_LOST" in live
