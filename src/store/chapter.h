@@ -7,13 +7,13 @@
 /*
  * The index of the history. It is not kept event by event, as the indices of SQLite are, but by chapters: of up to
  * RELAY_CHAPTER_EVENTS events in a row it says which types they have, and what they are about, in a few columns of one row,
- * written once when the chapter is complete. Who looks for an event looks through the chapters (about 1 KB each), and
- * reads only the events that they point to.
+ * written once when the chapter is complete. Who looks for an event looks through the chapters (of a million events: 3,900
+ * rows of about 1 KB), and reads only the events that they point to.
  *
  * What an event is about stands there as a tag: 16 bits of a keyed hash. So a chapter can point to an event in vain
  * (once in 65,536), but it never misses one.
  */
-#define RELAY_CHAPTER_EVENTS 128
+#define RELAY_CHAPTER_EVENTS 256
 #define RELAY_CHAPTER_MAX_BYTES (256 * 1024) /* of its events: what is not in a chapter yet has to be read to be found */
 
 /* What the index says of one event. */
@@ -48,6 +48,9 @@ typedef struct {
   const guint8 *types;                  /* n_events */
   const guint8 *tags[RELAY_N_SUBJECTS]; /* 2 × n_events, or NULL: none has such a subject */
 } RelayChapterView;
+
+/* The chapter that is being written, likewise. */
+void relay_chapter_get_view (const RelayChapter *chapter, RelayChapterView *view);
 
 /* What is looked for, in terms of the index. */
 typedef struct {

@@ -357,7 +357,7 @@ open_handle (const char *path, int flags, guint wait_msec, int *ret_rc)
 {
   sqlite3 *db = NULL;
 
-  *ret_rc = sqlite3_open_v2 (path, &db, flags | SQLITE_OPEN_EXRESCODE, NULL);
+  *ret_rc = sqlite3_open_v2 (path, &db, flags | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOMUTEX, NULL);
   if (db == NULL)
     g_error ("Not enough memory for SQLite");
   sqlite3_busy_timeout (db, (int) wait_msec);
@@ -484,27 +484,6 @@ relay_database_open (RelayDatabase *database, const char *directory, const char 
   g_free (opening.reason);
 }
 
-/* Is the -wal in the directory the one that SQLite has open? It removes whatever is there. */
-static gboolean
-has_own_wal (const RelayDatabase *database, const char *directory)
-{
-  g_autofree char *wal = g_build_filename (directory, RELAY_STORE_FILE "-wal", NULL);
-  struct stat st;
-
-  return stat (wal, &st) == 0 && st.st_dev == database->device && st.st_ino == database->wal_inode;
-}
-
-void
-relay_database_clear (RelayDatabase *database, const char *directory, gboolean keep)
-{
-  if (database->db != NULL && (keep || !has_own_wal (database, directory)))
-    sqlite3_db_config (database->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-  sqlite3_close_v2 (database->db);
-  relay_trouble_free (database->trouble);
-  relay_trouble_free (database->notice);
-  *database = (RelayDatabase){ 0 };
-}
-
 gboolean
 relay_database_is_in_place (const RelayDatabase *database, const char *directory)
 {
@@ -512,4 +491,46 @@ relay_database_is_in_place (const RelayDatabase *database, const char *directory
   struct stat st;
 
   return stat (path, &st) == 0 && st.st_dev == database->device && st.st_ino == database->inode;
+}
+
+/* Is the -wal in the directory the one that SQLite has open? */
+static gboolean
+has_own_wal (const RelayDatabase *database, const char *wal)
+{
+  struct stat st;
+
+  return stat (wal, &st) == 0 && st.st_dev == database->device && st.st_ino == database->wal_inode;
+}
+
+/* The file was moved away, or another one is in its place: what stays behind of it would be taken for the other's. All of it goes
+ * back to where it belongs, wherever that is now. */
+static void
+remove_companions (RelayDatabase *database, const char *directory)
+{
+  g_autofree char *wal = g_build_filename (directory, RELAY_STORE_FILE "-wal", NULL);
+  g_autofree char *shm = g_build_filename (directory, RELAY_STORE_FILE "-shm", NULL);
+
+  if (!database->is_writable || relay_database_is_in_place (database, directory) || !has_own_wal (database, wal))
+    return;
+  if (sqlite3_wal_checkpoint_v2 (database->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK) {
+    unlink (wal);
+  } else {
+    g_autofree char *stray = g_strdup_printf ("%s.%" G_GINT64_FORMAT, wal, g_get_real_time ());
+
+    rename_new (wal, stray);
+  }
+  unlink (shm);
+}
+
+void
+relay_database_clear (RelayDatabase *database, const char *directory, gboolean keep)
+{
+  if (database->db != NULL && keep)
+    sqlite3_db_config (database->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+  else if (database->db != NULL)
+    remove_companions (database, directory);
+  sqlite3_close_v2 (database->db);
+  relay_trouble_free (database->trouble);
+  relay_trouble_free (database->notice);
+  *database = (RelayDatabase){ 0 };
 }

@@ -30,8 +30,7 @@ typedef int (*RelayDatabaseRead) (sqlite3 *db, gpointer user_data);
  * @wait_msec: how long another process is waited for. @read: what it cannot read is damaged. */
 void relay_database_open (RelayDatabase *database, const char *directory, const char *damage, guint wait_msec,
                           RelayDatabaseRead read, gpointer user_data);
-/* Closes and forgets everything. All statements are finalized. @keep: leave the -wal as it is, and where it is; so does one that
- * is not ours. */
+/* Closes and forgets everything. All statements are finalized. @keep: leave the -wal as it is, and where it is. */
 void relay_database_clear (RelayDatabase *database, const char *directory, gboolean keep);
 
 /* Is there still that file, at its place in @directory? */

@@ -99,19 +99,20 @@ look_between (Scan *scan, guint64 above, guint64 below)
 
 /* ---- chapters ---- */
 
-/* FALSE: this is no chapter of ours. */
-static gboolean
-read_chapter (RelayChapterView *chapter, sqlite3_stmt *statement)
+/* Of the columns, those that are asked for. */
+static int
+read_chapter (const Scan *scan, RelayChapterView *chapter, sqlite3_stmt *statement)
 {
   *chapter = (RelayChapterView){ .first = (guint64) sqlite3_column_int64 (statement, 0),
                                  .types = sqlite3_column_blob (statement, 1),
                                  .n_events = (guint) sqlite3_column_bytes (statement, 1) };
-  for (int i = 0; i < RELAY_N_SUBJECTS; i++) {
-    chapter->tags[i] = sqlite3_column_blob (statement, 2 + i);
-    if (chapter->tags[i] != NULL && (guint) sqlite3_column_bytes (statement, 2 + i) != 2 * chapter->n_events)
-      return FALSE;
-  }
-  return chapter->n_events > 0;
+  for (int i = 0; i < RELAY_N_SUBJECTS; i++)
+    if (scan->filter.tags[i] != 0) {
+      chapter->tags[i] = sqlite3_column_blob (statement, 2 + i);
+      if (chapter->tags[i] != NULL && (guint) sqlite3_column_bytes (statement, 2 + i) != 2 * chapter->n_events)
+        return SQLITE_CORRUPT;
+    }
+  return chapter->n_events > 0 ? SQLITE_OK : SQLITE_CORRUPT;
 }
 
 /* Looks at what the chapter points to, of the numbers that are above the one and below the other. */
@@ -141,46 +142,67 @@ look_into_chapter (Scan *scan, const RelayChapterView *chapter, guint64 above, g
   return rc;
 }
 
+/* Looks into the chapter, and at what stands before it and in none. */
+static int
+go_on_forward (Scan *scan, const RelayChapterView *chapter)
+{
+  int rc;
+
+  if (chapter->first + chapter->n_events <= scan->position + 1)
+    return SQLITE_OK;
+  rc = look_between (scan, scan->position, chapter->first);
+  return rc == SQLITE_OK && take_turn (scan) ? look_into_chapter (scan, chapter, scan->position, G_MAXINT64) : rc;
+}
+
 static int
 scan_chapters_forward (Scan *scan)
 {
   sqlite3_stmt *statement = relay_statement_begin (&scan->store->statements, RELAY_STATEMENT_CHAPTERS_FORWARD);
+  RelayChapterView chapter;
   int rc = SQLITE_OK;
 
   sqlite3_bind_int64 (statement, 1, (gint64) scan->position + 1);
   while (rc == SQLITE_OK && !scan->is_stopped && (rc = sqlite3_step (statement)) == SQLITE_ROW) {
-    RelayChapterView chapter;
-
-    rc = read_chapter (&chapter, statement) ? SQLITE_OK : SQLITE_CORRUPT;
-    if (rc == SQLITE_OK && chapter.first + chapter.n_events > scan->position + 1) {
-      rc = look_between (scan, scan->position, chapter.first);
-      if (rc == SQLITE_OK && take_turn (scan))
-        rc = look_into_chapter (scan, &chapter, scan->position, G_MAXINT64);
-    }
+    rc = read_chapter (scan, &chapter, statement);
+    if (rc == SQLITE_OK)
+      rc = go_on_forward (scan, &chapter);
   }
   rc = relay_statement_end (statement, rc);
+  relay_chapter_get_view (&scan->store->history.state.chapter, &chapter);
+  if (rc == SQLITE_OK && !scan->is_stopped && chapter.n_events > 0)
+    rc = go_on_forward (scan, &chapter);
   return rc == SQLITE_OK && !scan->is_stopped ? look_between (scan, scan->position, G_MAXINT64) : rc;
+}
+
+/* Likewise, and at what stands behind it. *ret_end: nothing before it is asked for. */
+static int
+go_on_backward (Scan *scan, const RelayChapterView *chapter, gboolean *ret_end)
+{
+  guint64 end = chapter->first + chapter->n_events;
+  int rc = SQLITE_OK;
+
+  *ret_end = end <= scan->low + 1;
+  if (end < scan->position)
+    rc = look_between (scan, MAX (end - 1, scan->low), scan->position);
+  return rc == SQLITE_OK && !*ret_end && take_turn (scan) ? look_into_chapter (scan, chapter, scan->low, scan->position) : rc;
 }
 
 static int
 scan_chapters_backward (Scan *scan)
 {
   sqlite3_stmt *statement = relay_statement_begin (&scan->store->statements, RELAY_STATEMENT_CHAPTERS_BACKWARD);
-  gboolean is_below = FALSE;
+  RelayChapterView chapter;
+  gboolean end = FALSE;
   int rc = SQLITE_OK;
 
+  relay_chapter_get_view (&scan->store->history.state.chapter, &chapter);
+  if (chapter.n_events > 0 && chapter.first < scan->position)
+    rc = go_on_backward (scan, &chapter, &end);
   sqlite3_bind_int64 (statement, 1, (gint64) scan->position);
-  while (rc == SQLITE_OK && !scan->is_stopped && !is_below && (rc = sqlite3_step (statement)) == SQLITE_ROW) {
-    RelayChapterView chapter;
-    guint64 end;
-
-    rc = read_chapter (&chapter, statement) ? SQLITE_OK : SQLITE_CORRUPT;
-    end = chapter.first + chapter.n_events;
-    if (rc == SQLITE_OK && end < scan->position)
-      rc = look_between (scan, MAX (end - 1, scan->low), scan->position);
-    is_below = end <= scan->low + 1;
-    if (rc == SQLITE_OK && !is_below && take_turn (scan))
-      rc = look_into_chapter (scan, &chapter, scan->low, scan->position);
+  while (rc == SQLITE_OK && !scan->is_stopped && !end && (rc = sqlite3_step (statement)) == SQLITE_ROW) {
+    rc = read_chapter (scan, &chapter, statement);
+    if (rc == SQLITE_OK)
+      rc = go_on_backward (scan, &chapter, &end);
   }
   rc = relay_statement_end (statement, rc);
   return rc == SQLITE_OK && !scan->is_stopped ? look_between (scan, scan->low, scan->position) : rc;

@@ -66,6 +66,7 @@ struct RelayStore {
   guint64 next_sequence;
   guint64 end_sequence;     /* behind the last number of the block */
   guint64 file_sequence;    /* `next` in the file, as far as is known */
+  gboolean is_file_clean;   /* likewise `clean` */
   gboolean is_block_noted;  /* the file does not know of the block yet */
 
   RelayHistory history;

@@ -109,6 +109,7 @@ merge_sequence (RelayStore *self, const RelayStored *stored)
   if (!stored->is_clean || !self->file.is_writable)
     next = MAX (next, (guint64) g_get_real_time ());
   self->file_sequence = stored->next;
+  self->is_file_clean = stored->is_clean;
   if (self->next_sequence < next)
     self->next_sequence = self->end_sequence = next;
   self->is_block_noted = is_running && self->next_sequence > stored->next;
@@ -306,8 +307,10 @@ write_all (RelayStore *self)
     return rc;
 
   g_hash_table_remove_all (self->noted);
-  if (self->is_block_noted)
+  if (self->is_block_noted) {
     self->file_sequence = MAX (self->file_sequence, self->end_sequence);
+    self->is_file_clean = FALSE;
+  }
   self->is_block_noted = FALSE;
   meta_written (self, &state);
   relay_history_written (self, &state);
@@ -565,7 +568,7 @@ reserve (RelayStore *self)
   if (rc == SQLITE_OK && end > RELAY_STORE_SEQUENCE_BLOCK) {
     self->end_sequence = self->file_sequence = (guint64) end;
     self->next_sequence = self->end_sequence - RELAY_STORE_SEQUENCE_BLOCK;
-    self->is_block_noted = FALSE;
+    self->is_file_clean = self->is_block_noted = FALSE;
     return;
   }
   /* Nothing is worth losing an event. The block is written with the next commit, if that can be. */
@@ -603,7 +606,9 @@ relay_store_open (const char *directory)
 static void
 give_back (RelayStore *self)
 {
-  if (self->file.is_writable && !self->is_block_noted && self->next_sequence != self->file_sequence &&
+  gboolean is_known = self->is_file_clean && self->next_sequence == self->file_sequence;
+
+  if (self->file.is_writable && !self->is_block_noted && !is_known &&
       set_synced (self, TRUE) == SQLITE_OK)
     run_with_numbers (self, RELAY_STATEMENT_GIVE_BACK, self->next_sequence, self->file_sequence, NULL);
 }

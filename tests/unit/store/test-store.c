@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 #include "common/error.h"
-#include "store-fixture.h"
+#include "history-fixture.h"
+#include "store/store-private.h"
 
 static void
 test_durable (StoreFixture *f, gconstpointer data)
@@ -65,6 +66,71 @@ test_dirty (StoreFixture *f, gconstpointer data)
   relay_store_free (store);
 }
 
+/* What is known of a durable channel's coverage goes with it. */
+static void
+test_covered (StoreFixture *f, gconstpointer data)
+{
+  RelayStore *store = fixture_open_good (f);
+  guint n = 0;
+
+  g_assert_cmpint (relay_store_get_covered (store, "a:1"), ==, -1);
+  relay_store_set_covered (store, "a:1", 5); /* is not durable */
+  g_assert_cmpint (relay_store_get_covered (store, "a:1"), ==, -1);
+  relay_store_set_durable (store, "a:1", TRUE);
+  relay_store_set_durable (store, "b:2", TRUE);
+  g_assert_cmpint (relay_store_get_covered (store, "a:1"), ==, -1);
+  relay_store_set_covered (store, "a:1", 0);
+  relay_store_set_covered (store, "b:2", 1700000000000000);
+  relay_store_free (store);
+
+  store = fixture_open_good (f);
+  g_assert_cmpint (relay_store_get_covered (store, "a:1"), ==, 0);
+  g_assert_cmpint (relay_store_get_covered (store, "b:2"), ==, 1700000000000000);
+  relay_store_set_dirty (store, fixture_count, &n);
+  relay_store_set_covered (store, "a:1", 0);
+  g_assert_cmpuint (n, ==, 0);
+  relay_store_set_covered (store, "a:1", 7);
+  g_assert_cmpuint (n, ==, 1);
+  relay_store_set_durable (store, "b:2", FALSE);
+  relay_store_set_durable (store, "b:2", TRUE);
+  relay_store_free (store);
+  store = fixture_open_good (f);
+  g_assert_cmpint (relay_store_get_covered (store, "a:1"), ==, 7);
+  g_assert_cmpint (relay_store_get_covered (store, "b:2"), ==, -1);
+  relay_store_free (store);
+}
+
+/* The last proof of life goes with whatever else is written, and by itself only now and then. */
+static void
+test_alive (StoreFixture *f, gconstpointer data)
+{
+  RelayStore *store = fixture_open_good (f);
+  guint n = 0;
+
+  g_assert_cmpint (relay_store_get_alive (store), ==, 0);
+  relay_store_set_durable (store, "a:1", TRUE);
+  relay_store_set_alive (store, 1000);
+  g_assert_cmpint (relay_store_get_alive (store), ==, 1000);
+  fixture_commit (store);
+
+  relay_store_set_dirty (store, fixture_count, &n);
+  relay_store_set_alive (store, 2000);
+  fixture_commit (store);
+  g_assert_cmpuint (n, ==, 0);
+  g_assert_cmpint (history_sql_int (f, "SELECT alive FROM meta"), ==, 1000);
+  store->alive_written_usec -= RELAY_STORE_ALIVE_USEC; /* some time later */
+  relay_store_set_alive (store, 3000);
+  g_assert_cmpuint (n, ==, 1);
+  fixture_commit (store);
+  g_assert_cmpint (history_sql_int (f, "SELECT alive FROM meta"), ==, 3000);
+  relay_store_set_alive (store, 4000);
+  relay_store_free (store); /* the end */
+
+  store = fixture_open_good (f);
+  g_assert_cmpint (relay_store_get_alive (store), ==, 4000);
+  relay_store_free (store);
+}
+
 static void
 test_sequence (StoreFixture *f, gconstpointer data)
 {
@@ -79,6 +145,13 @@ test_sequence (StoreFixture *f, gconstpointer data)
   }
   relay_store_free (store);
   store = fixture_open_good (f); /* nor one without any number */
+  g_assert_cmpuint (relay_store_next_sequence (store), ==, expected++);
+  relay_store_free (store);
+  store = fixture_open_good (f); /* nor one at the very end of a block */
+  for (guint i = 0; i < RELAY_STORE_SEQUENCE_BLOCK; i++)
+    g_assert_cmpuint (relay_store_next_sequence (store), ==, expected++);
+  relay_store_free (store);
+  store = fixture_open_good (f);
   g_assert_cmpuint (relay_store_next_sequence (store), ==, expected++);
   relay_store_free (store);
 }
@@ -333,6 +406,8 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   FIXTURE_ADD ("store/durable", test_durable);
   FIXTURE_ADD ("store/dirty", test_dirty);
+  FIXTURE_ADD ("store/covered", test_covered);
+  FIXTURE_ADD ("store/alive", test_alive);
   FIXTURE_ADD ("store/sequence", test_sequence);
   FIXTURE_ADD ("store/damaged-in-use", test_damaged_in_use);
   FIXTURE_ADD ("store/full", test_full);
