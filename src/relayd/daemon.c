@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "relayd/daemon.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include <glib/gi18n-lib.h>
 #include <systemd/sd-daemon.h>
@@ -45,6 +43,7 @@ struct RelayDaemon {
   RelayStatus *status;
   RelaySubscriptions *subscriptions;
   RelaySeen *seen;
+  GSource *seen_turn; /* NULL: the ids of earlier runs are all in it */
   RelayCoverage *coverage;
   RelayConnector *connector;
   RelayWake *wake;
@@ -55,6 +54,26 @@ struct RelayDaemon {
 
 /* ---- events ---- */
 
+/* The ids of events of earlier runs: so many that they are loaded in steps, one a turn, so as not to delay the start. */
+static void
+on_seen_turn (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  if (relay_history_load_seen (daemon->store, daemon->seen))
+    relay_turn_arm (daemon->seen_turn);
+  else
+    g_clear_pointer (&daemon->seen_turn, relay_turn_free);
+}
+
+static void
+start_seen (RelayDaemon *daemon)
+{
+  daemon->seen = relay_seen_new (relay_history_get_key (daemon->store));
+  daemon->seen_turn = relay_turn_new ("relay-seen", on_seen_turn, daemon);
+  relay_turn_arm (daemon->seen_turn);
+}
+
 static gboolean
 was_seen (RelayDaemon *daemon, const RelayEvent *event)
 {
@@ -63,6 +82,9 @@ was_seen (RelayDaemon *daemon, const RelayEvent *event)
 
   if (event->id == 0)
     return FALSE;
+  /* The first event does not wait for turns. */
+  while (daemon->seen_turn != NULL)
+    on_seen_turn (daemon);
   if ((id->flags & RELAY_JSON_COOKED) == 0)
     return !relay_seen_add (daemon->seen, event->reader->text + id->start, id->end - id->start);
   cooked = relay_json_reader_dup_string (event->reader, event->id);
@@ -483,12 +505,7 @@ RelayDaemon *
 relay_daemon_new (const char *config_path, GError **error)
 {
   g_autoptr (RelayDaemon) daemon = g_new0 (RelayDaemon, 1);
-  guint8 key[16];
 
-  if (getrandom (key, sizeof key, 0) != (gssize) sizeof key) {
-    g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "No random bytes: %s", strerror (errno));
-    return NULL;
-  }
   daemon->config_path = g_strdup (config_path);
   daemon->config = relay_config_load (config_path, error);
   if (daemon->config == NULL)
@@ -496,7 +513,6 @@ relay_daemon_new (const char *config_path, GError **error)
 
   daemon->loop = g_main_loop_new (NULL, FALSE);
   daemon->status = relay_status_new ();
-  daemon->seen = relay_seen_new (key);
   daemon->subscriptions = relay_subscriptions_new (daemon->config->max_channels);
   daemon->coverage = relay_coverage_new (daemon->subscriptions, on_gap, on_covered, daemon);
   daemon->connector = relay_connector_new (&daemon->config->connector, daemon->subscriptions, daemon->coverage,
@@ -504,6 +520,7 @@ relay_daemon_new (const char *config_path, GError **error)
   if (!join_bus (daemon, error))
     return NULL;
   open_store (daemon);
+  start_seen (daemon);
   start_notifying (daemon);
   daemon->wake = relay_wake_new (&wake_events, daemon);
   relay_connector_set_network (daemon->connector, relay_wake_is_network_available (daemon->wake));
@@ -533,6 +550,7 @@ relay_daemon_free (RelayDaemon *daemon)
   relay_subscriptions_free (daemon->subscriptions);
   relay_seen_free (daemon->seen);
   relay_status_free (daemon->status);
+  relay_turn_free (daemon->seen_turn);
   relay_turn_free (daemon->status_turn);
   relay_turn_free (daemon->watchdog);
   relay_turn_free (daemon->flush_deadline);

@@ -272,6 +272,19 @@ def test_duplicates_over_a_reconnect(connected, server, client):
     assert [event_of(s)["id"] for s in signals] == ["after"]
 
 
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_duplicates_over_a_restart(connected, server, client, end):
+    """More of them than are loaded in one step, and the oldest comes first."""
+    texts = [message("x.y", {"n": n}, id=f"early-{n}\u00e4\n") for n in range(2500)]
+    relay_all(server, client, texts)
+    getattr(connected, end)()
+    connected.start(client)
+    client.wait_state("connected")
+    signals = relay_all(server, client, [texts[0], *texts, message("x.y", {}, id="new")])
+    assert [event_of(s)["id"] for s in signals] == ["new"]
+    assert client.get("DuplicatesDropped") == 2501
+
+
 def test_events_without_an_id_cannot_be_told_apart(connected, server, client):
     bare = '{"type":"x.y","timestamp":"t","data":{}}'
     signals = relay_all(server, client, [bare, bare, bare.replace("{", '{"id":5,', 1)])
