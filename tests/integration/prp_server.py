@@ -75,7 +75,10 @@ class Connection:
         async def pour():
             for i in range(0, len(data), piece):
                 self.socket.transport.write(data[i:i + piece])
-                await self.socket._drain()  # the transport's flow control; there is no public name for it
+                # The transport's flow control, which an answer of the server's may be waiting for as well. There is no
+                # public name for it.
+                async with self.socket._drain_lock:
+                    await self.socket._drain()
         return asyncio.run_coroutine_threadsafe(pour(), self.server.loop)
 
     def settle(self):

@@ -114,6 +114,23 @@ def test_values_are_mapped_as_in_a_signal(connected, server, client):
     assert members == {key: mapped(value) for key, value in json.loads(text).items()}
 
 
+def test_a_gap_is_listed_in_its_place(connected, server, client):
+    client.subscribe("project:b", "project:a")
+    before = send(server, client, message())
+    server.connection.abort()
+    gap = wait_until(lambda: client.events("Gap"), "the gap")[0]
+    server.wait_connection(2)
+    after = send(server, client, message())
+    since, until, cause, channels, sequence = gap.body.unpack()
+    assert sequences(client.list_events()) == [*before, sequence, *after]
+    event = client.list_events_async(types=["relay.gap"]).result().get_child_value(0).get_child_value(0)
+    _, members = normal(event)
+    assert members["data"] == mapped({"since": since, "until": until, "cause": cause, "channels": channels,
+                                      "sequence": sequence})
+    assert members["sequence"] == ("t", sequence) and members["id"] == ("s", "")
+    assert channels == ["project:a", "project:b"]
+
+
 def test_what_is_dropped_is_not_listed(connected, server, client):
     text = message()
     [first] = send(server, client, text)
