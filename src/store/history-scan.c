@@ -56,7 +56,9 @@ look_at (Scan *scan, guint64 sequence, gint64 received_usec, const char *text, g
 
   scan->n_bytes_left -= (gssize) length;
   if (text == NULL || !relay_event_read (&event, &scan->reader, text, length, NULL)) {
-    relay_warning ("Event %" G_GUINT64_FORMAT " of the history cannot be read; it is left out", sequence);
+    if (!scan->store->history.has_warned)
+      relay_warning ("Event %" G_GUINT64_FORMAT " of the history cannot be read; it is left out, as any like it", sequence);
+    scan->store->history.has_warned = TRUE;
   } else {
     event.sequence = sequence;
     event.received_usec = received_usec;

@@ -9,14 +9,15 @@
 /*
  * Writing the history. An event that is appended is copied to the waiting ones, with its digest; a commit writes all
  * of them: a row each at the end of one table, and a row for each chapter (chapter.h) that is complete. No other index
- * has to be kept: that is a quarter of the time, and less of the disk. What was written last is in no chapter yet; whoever
- * reads looks at those rows one by one, a chapter's worth at most. After a kill the next run adopts them into a chapter of its
- * own.
+ * has to be kept: that is a quarter of the time, and less of the disk. What was written last is in no chapter of the file yet,
+ * but in the one that is being written, which is in memory. After a kill the next run adopts those rows into a chapter of its
+ * own; until then whoever reads looks at them one by one.
  *
  * With two processes on the same file each writes its own numbers and chapters. A commit that finds that somebody else has
  * written (data_version) reads again what it goes by. The number of rows is an estimate then; the bounds by age and by
  * size hold.
  */
+
 /* ---- where it stands ---- */
 
 static void
@@ -67,11 +68,18 @@ digest_again (RelayHistory *self)
   relay_json_reader_clear (&reader);
 }
 
+/* Those in memory have the same numbers as those in the file, and perhaps some more. */
+static gboolean
+has_same_names (const RelayHistory *self, const RelayStored *stored)
+{
+  return self->is_of_file && memcmp (self->key, stored->key, sizeof self->key) == 0 &&
+         relay_type_names_get_n_stored (self->names) == relay_type_names_get_n_stored (stored->names);
+}
+
 void
 relay_history_take_over (RelayStore *store, RelayStored *stored)
 {
   RelayHistory *self = &store->history;
-  RelayTypeNames *names = self->names;
 
   self->state = (RelayHistoryState){ .cleared = stored->cleared };
   g_strlcpy (self->state.id, stored->history_id, sizeof self->state.id);
@@ -80,10 +88,15 @@ relay_history_take_over (RelayStore *store, RelayStored *stored)
     self->state.removed = MAX (MAX (stored->removed, stored->first.sequence - 1), MAX (self->dropped, stored->cleared));
   else
     self->state.removed = find_removed (store);
-  memcpy (self->key, stored->key, sizeof self->key);
-  self->names = stored->names;
-  stored->names = names;
-  digest_again (self);
+  if (!has_same_names (self, stored)) {
+    RelayTypeNames *names = self->names;
+
+    memcpy (self->key, stored->key, sizeof self->key);
+    self->names = stored->names;
+    stored->names = names;
+    digest_again (self);
+  }
+  self->is_of_file = TRUE;
   self->seen_position = stored->last.sequence + 1;
   relay_retention_plan (self, g_get_real_time ());
 }
@@ -93,9 +106,12 @@ relay_history_lose (RelayStore *store)
 {
   RelayHistory *self = &store->history;
 
+  self->seen_position = 0;
+  if (!self->is_of_file && self->state.id[0] != '\0')
+    return;
+  self->is_of_file = FALSE;
   self->state = (RelayHistoryState){ .removed = find_removed (store) };
   make_id (self->state.id);
-  self->seen_position = 0;
 }
 
 void
@@ -403,7 +419,7 @@ relay_history_get_first_sequence (RelayStore *store)
 {
   const RelayHistory *self = &store->history;
 
-  if (self->waiting.oldest == NULL && self->state.last_sequence <= self->state.cleared)
+  if (self->waiting.oldest == NULL && (self->state.n_rows == 0 || self->state.last_sequence <= self->state.cleared))
     return relay_history_get_last_sequence (store) + 1;
   return self->state.removed + 1;
 }

@@ -39,6 +39,8 @@ typedef struct {
   RelayWaiting waiting;
   guint64 dropped;        /* the highest number that left as it could not be kept */
   gint64 next_aging_usec; /* when what is too old is looked for, CLOCK_REALTIME; 0: nothing ever is */
+  gboolean is_of_file;    /* `state` and `key` are; else there never was one, or it is lost */
+  gboolean has_warned;    /* of an event that cannot be read */
   guint64 seen_position;  /* relay_history_load_seen stands here */
 } RelayHistory;
 

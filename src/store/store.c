@@ -339,20 +339,23 @@ relay_store_write_state (RelayStore *self, const RelayHistoryState *state)
   return rc;
 }
 
+/* Writes the -wal back, all of it, so that it can be used from its beginning. */
+static gboolean
+write_wal_back (RelayStore *self)
+{
+  int n_frames = 0, n_done = 0;
+
+  return sqlite3_wal_checkpoint_v2 (self->file.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_frames, &n_done) == SQLITE_OK &&
+         n_done > 0 && n_done == n_frames;
+}
+
 /* Writes the -wal back, if it is time for that. Somebody who reads may keep it from being done whole, which is no error: it is
  * tried again when it has grown by as much. Nor is a failure: what is committed is in the -wal. */
 static void
 checkpoint (RelayStore *self)
 {
-  int n_frames = 0, n_done = 0;
-
-  if (self->n_wal_frames < self->checkpoint_frames)
-    return;
-  if (sqlite3_wal_checkpoint_v2 (self->file.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_frames, &n_done) == SQLITE_OK &&
-      n_done >= n_frames)
-    self->checkpoint_frames = CHECKPOINT_FRAMES;
-  else
-    self->checkpoint_frames = self->n_wal_frames + CHECKPOINT_FRAMES;
+  if (self->n_wal_frames >= self->checkpoint_frames)
+    self->checkpoint_frames = write_wal_back (self) ? CHECKPOINT_FRAMES : self->n_wal_frames + CHECKPOINT_FRAMES;
 }
 
 static void
@@ -375,7 +378,7 @@ is_gone (RelayStore *self)
   return !relay_database_is_in_place (&self->file, self->directory);
 }
 
-/* One attempt to write. *ret_again: the file has changed its state, and another attempt may go better. */
+/* One attempt to write. *ret_again: something has changed, and another attempt may go better. */
 static int
 try_to_write (RelayStore *self, gboolean *ret_again)
 {
@@ -401,7 +404,10 @@ try_to_write (RelayStore *self, gboolean *ret_again)
   cause = relay_database_find_cause (self->file.db, rc);
   relay_store_note_damage (self, rc);
   roll_back (self);
-  if (cause != RELAY_CAUSE_STORE_FULL && cause != RELAY_CAUSE_STORE_LOCKED) {
+  if (cause == RELAY_CAUSE_STORE_FULL) {
+    /* There may be room in our own files. */
+    *ret_again = write_wal_back (self);
+  } else if (cause != RELAY_CAUSE_STORE_LOCKED) {
     /* To be opened, and judged, anew. */
     self->file.is_writable = FALSE;
     *ret_again = TRUE;

@@ -27,13 +27,16 @@ typedef ssize_t (*WriteCall) (int fd, const void *data, size_t size, off_t offse
 typedef ssize_t (*ReadCall) (int fd, void *data, size_t size, off_t offset);
 
 static int write_error, read_error; /* 0: none */
+static gboolean no_growth;          /* a full disk: what a file has can be overwritten */
 static guint n_syncs;
 
 static ssize_t
 failing_pwrite (int fd, const void *data, size_t size, off_t offset)
 {
-  if (write_error != 0) {
-    errno = write_error;
+  struct stat st;
+
+  if (write_error != 0 || (no_growth && fstat (fd, &st) == 0 && offset + (off_t) size > st.st_size)) {
+    errno = write_error != 0 ? write_error : ENOSPC;
     return -1;
   }
   return pwrite (fd, data, size, offset);
@@ -133,6 +136,31 @@ test_write (StoreFixture *f, gconstpointer data)
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++)
     write_fails (f, cases[i].error, cases[i].code);
+}
+
+/* On a full disk a history that has its length goes on: what it takes is what was left. */
+static void
+test_full_disk (StoreFixture *f, gconstpointer data)
+{
+  RelayStore *store = fixture_open_good (f);
+
+  history_set_limits (store, 1000, 0);
+  for (guint i = 0; i < 300; i++) {
+    history_append_many (store, 10);
+    fixture_commit (store);
+  }
+  no_growth = TRUE;
+  for (guint i = 0; i < 300; i++) {
+    history_append_many (store, 10);
+    fixture_commit (store);
+  }
+  no_growth = FALSE;
+  g_assert_null (relay_store_get_trouble (store));
+  relay_store_free (store);
+  store = fixture_open_good (f);
+  g_assert_cmpuint (history_count (store), ==, 1000);
+  g_assert_cmpuint (relay_history_get_last_sequence (store), ==, 6000);
+  relay_store_free (store);
 }
 
 /* A full disk at the start, and then a reader of what is there. */
@@ -366,7 +394,7 @@ test_deleted (StoreFixture *f, gconstpointer data)
 static void
 test_replaced (StoreFixture *f, gconstpointer data)
 {
-  g_autofree char *backup = NULL, *id = NULL, *other_id = NULL, *other = NULL;
+  g_autofree char *backup = NULL, *id = NULL, *other_id = NULL;
   RelayStore *store;
   guint64 sequence;
 
@@ -517,6 +545,7 @@ forbidden_part (StoreFixture *f)
   RelayStore *store;
   guint64 first;
   g_autofree char *id = NULL;
+  g_autoptr (GArray) found = NULL;
 
   become_owner (f);
   g_assert_cmpint (chmod (f->directory, 0), ==, 0);
@@ -525,6 +554,9 @@ forbidden_part (StoreFixture *f)
   g_assert_cmpuint (history_count (store), ==, 0);
   id = g_strdup (relay_history_get_id (store));
   first = history_append (store, "q", NULL, 0);
+  expect_commit_fails (store, "STORE_READ_ONLY", "*/relay.db: *");
+  g_assert_cmpstr (relay_history_get_id (store), ==, id); /* it is the same as long as nothing is lost */
+  g_assert_cmpuint (relay_history_get_first_sequence (store), ==, first);
   relay_store_set_durable (store, "d:4", TRUE);
   relay_store_set_durable (store, "a:1", TRUE);
   relay_store_set_covered (store, "a:1", 99);
@@ -541,7 +573,8 @@ forbidden_part (StoreFixture *f)
   g_assert_cmpuint (history_count (store), ==, 112);
   /* What waited is found by its subject, though it was hashed with another key. */
   history_append (store, "q", NULL, 0);
-  g_assert_cmpuint (history_list (store, &(RelayQuery){ .prp = (char *) "q" }, 0)->len, ==, 2);
+  found = history_list (store, &(RelayQuery){ .prp = (char *) "q" }, 0);
+  g_assert_cmpuint (found->len, ==, 2);
   g_assert_cmpuint (relay_history_get_last_sequence (store), ==, first + 1);
   relay_store_free (store);
 }
@@ -624,6 +657,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   take_system_calls ();
   FIXTURE_ADD ("failures/write", test_write);
+  FIXTURE_ADD ("failures/full-disk", test_full_disk);
   FIXTURE_ADD ("failures/write-at-start", test_write_at_start);
   FIXTURE_ADD ("failures/read", test_read);
   FIXTURE_ADD ("failures/bad-block", test_bad_block);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/history.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "history-fixture.h"
@@ -93,6 +97,90 @@ test_kill (StoreFixture *f, gconstpointer data)
     relay_store_free (store);
   }
   g_assert_cmpint (history_sql_int (f, "SELECT sum(length(types)) FROM chapters"), >=, 3 * 350 - 1);
+}
+
+/* What the child did last, readable when it is dead. */
+typedef struct {
+  volatile guint64 given_out, committed; /* sequence numbers */
+} Progress;
+
+G_NORETURN static void
+run_victim (StoreFixture *f, Progress *progress, int pipe_fd)
+{
+  RelayStore *store = relay_store_open (f->directory);
+
+  if (relay_store_get_trouble (store) != NULL)
+    _exit (1);
+  history_set_limits (store, 2000, 0);
+  for (guint round = 1;; round++) {
+    for (gint n = g_test_rand_int_range (1, 300); n > 0; n--) {
+      guint64 sequence = history_append (store, "p", "a", 0);
+
+      if (sequence <= progress->given_out)
+        _exit (2);
+      progress->given_out = sequence;
+    }
+    if (!relay_store_commit (store, NULL))
+      _exit (3);
+    progress->committed = progress->given_out;
+    if (write (pipe_fd, "", 1) != 1)
+      _exit (4);
+  }
+}
+
+/* The last event of a listing, and how many there are. */
+static guint64
+list_all (RelayStore *store, guint *ret_n)
+{
+  g_autoptr (GArray) all = history_list (store, &(RelayQuery){ 0 }, 0);
+  g_autoptr (GArray) found = history_list (store, &(RelayQuery){ .prp = (char *) "p" }, 0);
+
+  g_assert_cmpmem (all->data, all->len * sizeof (guint64), found->data, found->len * sizeof (guint64));
+  for (guint i = 1; i < all->len; i++)
+    g_assert_cmpuint (g_array_index (all, guint64, i), >, g_array_index (all, guint64, i - 1));
+  *ret_n = all->len;
+  return all->len > 0 ? g_array_index (all, guint64, all->len - 1) : 0;
+}
+
+/* At any moment: what a commit took is there, in order; no number comes twice; the file is sound. */
+static void
+test_kill_at_random (StoreFixture *f, gconstpointer data)
+{
+  Progress *progress = mmap (NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+  g_assert_true (progress != MAP_FAILED);
+  for (guint round = 0; round < 30; round++) {
+    int fds[2], status;
+    char buffer[1];
+    pid_t pid;
+    RelayStore *store;
+    guint n_events;
+
+    g_assert_cmpint (pipe2 (fds, O_CLOEXEC), ==, 0);
+    pid = fork ();
+    g_assert_cmpint (pid, >=, 0);
+    if (pid == 0) {
+      close (fds[0]);
+      run_victim (f, progress, fds[1]);
+    }
+    close (fds[1]);
+    for (gint n = g_test_rand_int_range (1, 20); n > 0; n--)
+      g_assert_cmpint (read (fds[0], buffer, 1), ==, 1);
+    kill (pid, SIGKILL);
+    g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+    g_assert_true (WIFSIGNALED (status));
+    close (fds[0]);
+
+    store = fixture_open_good (f);
+    g_assert_cmpuint (list_all (store, &n_events), >=, progress->committed);
+    g_assert_cmpuint (n_events, <=, 2000);
+    relay_store_free (store);
+    g_assert_cmpint (history_sql_int (f, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), ==, 1);
+  }
+  g_assert_cmpint (history_sql_int (f, "SELECT count(*) FROM events"), ==,
+                   history_sql_int (f, "SELECT max(ordinal) - min(ordinal) + 1 FROM events"));
+  g_assert_false (fixture_exists (f, "relay.db.bad-1"));
+  munmap (progress, sizeof *progress);
 }
 
 /* Two processes write side by side; each sees what the other wrote. */
@@ -275,6 +363,7 @@ main (int argc, char **argv)
   FIXTURE_ADD ("history/bounds", test_bounds);
   FIXTURE_ADD ("history/clear", test_clear);
   FIXTURE_ADD ("history/kill", test_kill);
+  FIXTURE_ADD ("history/kill-at-random", test_kill_at_random);
   FIXTURE_ADD ("history/two", test_two);
   FIXTURE_ADD ("history/full", test_full);
   FIXTURE_ADD ("history/overflow", test_overflow);
