@@ -224,9 +224,9 @@ relay_connector_hasten (RelayConnector *connector, gboolean slept)
     break;
   case STEP_UP:
     connector->n_forgiven = connector->status->attempts;
-    relay_conversation_probe (connector->conversation, RELAY_CONNECTOR_PROBE_USEC);
+    relay_conversation_probe (connector->conversation, RELAY_LINK_PROBE_USEC);
     if (connector->next != NULL)
-      relay_conversation_probe (connector->next, RELAY_CONNECTOR_PROBE_USEC);
+      relay_conversation_probe (connector->next, RELAY_LINK_PROBE_USEC);
     /* The clock of the day went on meanwhile. */
     relay_connector_watch_renewal (connector, 0);
     break;

@@ -27,10 +27,8 @@ typedef struct {
 #define RELAY_CONNECTOR_RENEWAL_RETRY_USEC (10 * G_USEC_PER_SEC)
 /* The clock of the day is looked at again this often while a renewal is ahead: it may be set, or the machine sleep. */
 #define RELAY_CONNECTOR_RENEWAL_CHECK_USEC (600 * G_USEC_PER_SEC)
-/* When the network is back, or the machine is awake, an attempt is made within this: not by everyone at once; … */
+/* When the network is back, or the machine is awake, an attempt is made within this: not by everyone at once. */
 #define RELAY_CONNECTOR_HASTE_USEC (G_USEC_PER_SEC / 2)
-/* … and a connection has this long to prove that it is alive. */
-#define RELAY_CONNECTOR_PROBE_USEC (5 * G_USEC_PER_SEC)
 /* A connection that is to take over: for all channels to be confirmed on it, once it is established. */
 #define RELAY_CONNECTOR_HANDOVER_USEC (60 * G_USEC_PER_SEC)
 /* Connections that we have closed, and that have not ended yet: older ones are cut. */

@@ -101,8 +101,19 @@ on_event (RelayEvent *event, gpointer user_data)
     return;
   }
   event->sequence = relay_store_next_sequence (daemon->store);
-  relay_service_emit (daemon->service, event);
+  if (!daemon->failed)
+    relay_service_emit (daemon->service, event);
   relay_records_append (daemon->records, event);
+}
+
+static void
+remember_alive (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+  gint64 alive_usec = relay_connector_get_alive (daemon->connector);
+
+  if (alive_usec > 0)
+    relay_store_set_alive (daemon->store, alive_usec);
 }
 
 static void
@@ -111,6 +122,7 @@ on_alive (gpointer user_data)
   RelayDaemon *daemon = user_data;
 
   relay_wake_check (daemon->wake);
+  remember_alive (daemon);
 }
 
 static const RelayConnectorEvents connector_events = { .event = on_event, .alive = on_alive };
@@ -124,13 +136,18 @@ on_gap (const RelayGap *gap, gpointer user_data)
   RelayGap numbered = *gap;
 
   numbered.sequence = relay_store_next_sequence (daemon->store);
-  relay_service_emit_gap (daemon->service, &numbered);
+  if (!daemon->failed)
+    relay_service_emit_gap (daemon->service, &numbered);
   relay_records_append_gap (daemon->records, &numbered);
 }
 
+/* Of a durable channel it is kept whether it is heard, or since when it is not: the next run has to tell of what it missed. */
 static void
 on_covered (const char *channel, gpointer user_data)
 {
+  RelayDaemon *daemon = user_data;
+
+  relay_store_set_covered (daemon->store, channel, relay_coverage_get_since (daemon->coverage, channel));
 }
 
 /* ---- hints ---- */
@@ -161,18 +178,36 @@ on_settled (gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
 
-  relay_service_release (daemon->service);
+  if (!daemon->failed)
+    relay_service_release (daemon->service);
 }
 
+/* What an earlier run left: its channels, each of which is not heard since that time, or since that run ended. */
 static void
-restore_durable (gpointer user_data)
+restore_durable (RelayDaemon *daemon, gint64 ended_usec)
 {
-  RelayDaemon *daemon = user_data;
   g_auto (GStrv) channels = relay_store_list_durable (daemon->store);
 
-  for (char **channel = channels; *channel != NULL; channel++)
-    if (relay_channel_name_check (*channel, NULL))
-      relay_subscriptions_set_durable (daemon->subscriptions, *channel, TRUE);
+  for (char **channel = channels; *channel != NULL; channel++) {
+    gint64 since_usec = relay_store_get_covered (daemon->store, *channel);
+
+    if (!relay_channel_name_check (*channel, NULL) || relay_subscriptions_lookup (daemon->subscriptions, *channel) != NULL)
+      continue;
+    if (since_usec == RELAY_COVERAGE_ACTIVE)
+      since_usec = ended_usec;
+    if (since_usec > 0) {
+      relay_coverage_restore (daemon->coverage, *channel, since_usec);
+      relay_store_set_covered (daemon->store, *channel, since_usec);
+    }
+    relay_subscriptions_set_durable (daemon->subscriptions, *channel, TRUE);
+  }
+}
+
+/* Of a file that could not be read before it is no longer known when its run ended: long ago. */
+static void
+on_recovered (gpointer user_data)
+{
+  restore_durable (user_data, 1);
 }
 
 static RelayHistoryLimits
@@ -185,12 +220,14 @@ static void
 open_store (RelayDaemon *daemon)
 {
   g_autofree char *directory = g_build_filename (g_get_user_state_dir (), RELAY_STATE_SUBDIR, NULL);
-  static const RelayRecordsEvents events = { .settled = on_settled, .recovered = restore_durable };
+  static const RelayRecordsEvents events = { .committing = remember_alive,
+                                             .settled = on_settled,
+                                             .recovered = on_recovered };
   const RelayHistoryLimits limits = get_history_limits (daemon);
 
   daemon->records = relay_records_new (directory, &limits, daemon->status, &events, daemon);
   daemon->store = relay_records_get_store (daemon->records);
-  restore_durable (daemon);
+  restore_durable (daemon, relay_store_get_alive (daemon->store));
 }
 
 /* ---- what the service asks of the store ---- */
@@ -201,6 +238,7 @@ action_store_durable (const char *channel, gboolean durable, gpointer user_data)
   RelayDaemon *daemon = user_data;
 
   relay_store_set_durable (daemon->store, channel, durable);
+  on_covered (channel, daemon);
 }
 
 static void
@@ -390,7 +428,10 @@ on_connector_stopped (gpointer user_data)
   relay_turn_arm_in (daemon->flush_deadline, RELAY_DAEMON_FLUSH_USEC);
   /* No event comes any more: what has come is stored, and goes out. */
   relay_records_commit_last (daemon->records);
-  quit_if_flushed (daemon);
+  if (daemon->failed)
+    g_main_loop_quit (daemon->loop);
+  else
+    quit_if_flushed (daemon);
 }
 
 void
@@ -401,6 +442,7 @@ relay_daemon_stop (RelayDaemon *daemon)
   daemon->stopping = TRUE;
   relay_info ("Stopping");
   sd_notify (0, "STOPPING=1");
+  remember_alive (daemon);
   relay_connector_stop (daemon->connector, on_connector_stopped, daemon);
 }
 
@@ -414,7 +456,11 @@ on_bus_failed (int error, gpointer user_data)
   /* A fresh start is the only way back onto a bus: names, matches and holds are gone with the connection. */
   relay_err ("The session bus was lost: %s", g_strerror (-error));
   daemon->failed = TRUE;
-  g_main_loop_quit (daemon->loop);
+  relay_connector_set_paused (daemon->connector, FALSE); /* what is there can still be stored */
+  if (daemon->flush_deadline != NULL)
+    g_main_loop_quit (daemon->loop);
+  else
+    relay_daemon_stop (daemon);
 }
 
 static void
@@ -422,6 +468,8 @@ on_bus_turned (gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
 
+  if (daemon->failed)
+    return;
   relay_service_bus_turned (daemon->service);
   quit_if_flushed (daemon);
 }

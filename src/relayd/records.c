@@ -91,6 +91,7 @@ relay_records_commit (RelayRecords *records)
   gboolean was_failing = records->is_failing;
   g_autoptr (GError) error = NULL;
 
+  records->events->committing (records->user_data);
   relay_turn_disarm (records->turn);
   relay_store_commit (records->store, &error);
   note_trouble (records, error);
@@ -151,7 +152,7 @@ relay_records_append_gap (RelayRecords *records, const RelayGap *gap)
   if (!relay_event_read (&event, &reader, text, strlen (text), NULL))
     g_assert_not_reached ();
   event.sequence = gap->sequence;
-  event.received_usec = g_get_real_time ();
+  event.received_usec = (gint64) gap->until_usec;
   relay_records_append (records, &event);
   relay_json_reader_clear (&reader);
 }

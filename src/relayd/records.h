@@ -14,6 +14,8 @@ typedef struct RelayRecords RelayRecords;
 #define RELAY_RECORDS_RETRY_USEC (30 * G_USEC_PER_SEC) /* between attempts to store what could not be stored, at most */
 
 typedef struct {
+  /* A commit is about to be made: what is to be in it and is not yet, can be set now. */
+  void (*committing) (gpointer user_data);
   /* What was appended until now is stored, or that was tried and failed: it may be told. */
   void (*settled) (gpointer user_data);
   /* A file is used that could not be, or was not there: it may have durable subscriptions that nobody knows of. */

@@ -120,6 +120,7 @@ def test_every_event_once(relay, client, server, example, stream):
     assert seen == [event["id"] for event in history if event["type"] != "relay.gap"]
     assert len(set(seen)) == len(seen) > 3 * STEP
     gaps = [event["data"] for event in history if event["type"] == "relay.gap"]
+    assert len(gaps) == 4, "one for each time that the relay was not there"
     assert sorted(set(map(str, example.gaps))) == sorted(
         str((gap["since"], gap["until"], gap["cause"], gap["channels"])) for gap in gaps)
     assert not any("may have been missed" in line for line in example.complaints)

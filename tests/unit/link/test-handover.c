@@ -5,11 +5,12 @@
 #include "common/log.h"
 #include "tests/unit/link/connector-bed.h"
 
-/* The server's second connection, and what becomes of the first. */
+/* The server's connection @i, the first being 0. */
 static WsPeer *
 peer (Bed *bed, guint i)
 {
-  return bed->server->peers->len > i ? bed->server->peers->pdata[i] : NULL;
+  ws_wait_for (bed->server->peers->len > i);
+  return bed->server->peers->pdata[i];
 }
 
 /* Says nothing about channels. */
@@ -45,7 +46,7 @@ start_unanswered (Bed *bed)
   start (bed);
   bed->server->text = ignore;
   ws_peer_send_text (peer (bed, 0), SERVICE_TOKEN_EXPIRED);
-  ws_wait_for (peer (bed, 1) != NULL && service_count (peer (bed, 1), "subscribe") == 1);
+  ws_wait_for (service_count (peer (bed, 1), "subscribe") == 1);
 }
 
 #define assert_unbroken(bed) \
@@ -127,7 +128,7 @@ test_old_one_dies_early (void)
   start (&bed);
   bed.server->silent = TRUE;
   ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
-  ws_wait_for (peer (&bed, 1) != NULL && peer (&bed, 1)->request != NULL);
+  ws_wait_for (peer (&bed, 1)->request != NULL);
   bed.server->silent = FALSE;
   ws_peer_abort (peer (&bed, 0));
   wait_for_state (&bed, RELAY_STATE_CONNECTING);
@@ -177,7 +178,7 @@ test_new_one_is_slow (void)
   ws_wait_for (bed_is_active (&bed, "project:a") && bed_is_active (&bed, "project:b"));
   bed.server->text = ignore;
   ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
-  ws_wait_for (peer (&bed, 2) != NULL); /* a second attempt */
+  peer (&bed, 2); /* a second attempt */
   ws_wait_for (peer (&bed, 1)->close_code == 1000);
   assert_unbroken (&bed);
   bed.server->text = service_answer;
@@ -324,7 +325,7 @@ test_interrupted (gconstpointer data)
     relay_connector_configure (bed.connector, &bed.options);
     bed.server->text = service_answer;
     wait_for_connections (&bed, 2);
-    ws_wait_for (peer (&bed, 2) != NULL && peer (&bed, 2)->close_code == 0);
+    ws_wait_for (peer (&bed, 2)->upgraded && peer (&bed, 2)->close_code == 0);
     break;
   default:
     g_clear_pointer (&bed.connector, relay_connector_free);

@@ -166,12 +166,6 @@ test_expired_for_good (void)
   g_assert_cmpuint (bed.server->peers->len, ==, 1);
 }
 
-static void
-expire_at_once (WsPeer *peer, const char *text, gpointer user_data)
-{
-  ws_peer_send_text (peer, SERVICE_TOKEN_EXPIRED);
-}
-
 /* Each token has expired as soon as it is used: a few are renewed at once, the others with a delay. The connection at
  * hand goes on meanwhile; when it ends, there is no hurry either. */
 static void
