@@ -13,9 +13,19 @@ typedef struct {
   RelayRecords *records;
   RelayJsonReader reader;
   guint n_settled, n_recovered, n_shown;
+  gint64 alive_usec;
 } Fixture;
 
 static const RelayHistoryLimits plenty = { 1000, 0 };
+
+/* What is set here is in the commit that follows. */
+static void
+on_committing (gpointer user_data)
+{
+  Fixture *f = user_data;
+
+  relay_store_set_alive (relay_records_get_store (f->records), ++f->alive_usec);
+}
 
 static void
 on_settled (gpointer user_data)
@@ -38,7 +48,7 @@ on_status (const RelayStatus *status, RelayStatusFields fields, gpointer user_da
 static void
 open_records (Fixture *f)
 {
-  static const RelayRecordsEvents events = { on_settled, on_recovered };
+  static const RelayRecordsEvents events = { .committing = on_committing, .settled = on_settled, .recovered = on_recovered };
 
   f->records = relay_records_new (f->directory, &plenty, f->status, &events, f);
 }
@@ -220,6 +230,18 @@ test_dirty (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->n_settled, ==, 1);
 }
 
+/* What is set just before a commit is in it. */
+static void
+test_committing (Fixture *f, gconstpointer data)
+{
+  append (f);
+  turn ();
+  relay_records_free (g_steal_pointer (&f->records));
+  open_records (f);
+  g_assert_cmpint (f->alive_usec, >, 0);
+  g_assert_cmpint (relay_store_get_alive (relay_records_get_store (f->records)), ==, f->alive_usec);
+}
+
 /* Nothing to store: nothing to wait for. */
 static void
 test_no_history (Fixture *f, gconstpointer data)
@@ -333,6 +355,7 @@ main (int argc, char **argv)
   ADD ("turn", test_turn);
   ADD ("gap", test_gap);
   ADD ("dirty", test_dirty);
+  ADD ("committing", test_committing);
   ADD ("no-history", test_no_history);
   ADD ("full", test_full);
   ADD ("last", test_last);
