@@ -105,7 +105,8 @@ relay_chapter_filter_init (RelayChapterFilter *filter, const RelayQuery *query, 
   *filter = (RelayChapterFilter){ .is_needed = query->types != NULL };
   for (guint number = 0; number <= G_MAXUINT8; number++) {
     /* A number that is not in the file yet may be given to another type there, by another process. */
-    const char *name = number <= relay_type_names_get_n_stored (names) ? relay_type_names_get (names, (guint8) number) : NULL;
+    gboolean is_stored = number <= relay_type_names_get_n_stored (names);
+    const char *name = is_stored ? relay_type_names_get (names, (guint8) number) : NULL;
 
     filter->types[number] = name == NULL || relay_query_matches_type (query, name);
   }

@@ -6,15 +6,15 @@
 
 /*
  * The index of the history. It is not kept event by event, as the indices of SQLite are, but by chapters: of up to
- * RELAY_CHAPTER_EVENTS events in a row it says which types they have, and what they are about, in a few columns of one row,
- * written once when the chapter is complete. Who looks for an event looks through the chapters (of a million events: 3,900
- * rows of about 1 KB), and reads only the events that they point to.
+ * RELAY_CHAPTER_EVENTS events in a row it says which types they have, and what they are about, in a few columns of
+ * one row, written once when the chapter is complete. Who looks for an event looks through the chapters (of a
+ * million events: 3,900 rows of about 1 KB), and reads only the events that they point to.
  *
- * What an event is about stands there as a tag: 16 bits of a keyed hash. So a chapter can point to an event in vain
- * (once in 65,536), but it never misses one.
+ * What an event is about stands there as a tag: 16 bits of a keyed hash. So a chapter can point to an event in
+ * vain (once in 65,536), but it never misses one.
  */
 #define RELAY_CHAPTER_EVENTS 256
-#define RELAY_CHAPTER_MAX_BYTES (256 * 1024) /* of its events: what is not in a chapter yet has to be read to be found */
+#define RELAY_CHAPTER_MAX_BYTES (256 * 1024) /* of its events, which are read again after a kill */
 
 /* What the index says of one event. */
 typedef struct {
@@ -65,6 +65,6 @@ void relay_chapter_filter_init (RelayChapterFilter *filter, const RelayQuery *qu
 /* Could the event be one of those? */
 gboolean relay_chapter_filter_accepts (const RelayChapterFilter *filter, const RelayDigest *digest);
 
-/* The first of the events @from, @from + @step, … (@step is 1 or -1) that could be, as its place in the chapter; -1 if there
- * is none. */
+/* The first of the events @from, @from + @step, … (@step is 1 or -1) that could be, as its place in the
+ * chapter; -1 if there is none. */
 gint relay_chapter_find (const RelayChapterView *chapter, const RelayChapterFilter *filter, gint from, gint step);

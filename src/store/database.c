@@ -68,8 +68,8 @@ relay_database_is_damage (int rc)
   return (rc & 0xff) == SQLITE_CORRUPT || (rc & 0xff) == SQLITE_NOTADB;
 }
 
-/* errno of the call that failed, 0 if there is none. Of a failed COMMIT, SQLite only notes it with the file that was
- * written: the -wal. */
+/* errno of the call that failed, 0 if there is none. Of a failed COMMIT, SQLite only notes it with the file
+ * that was written: the -wal. */
 static int
 get_system_error (sqlite3 *db)
 {
@@ -143,10 +143,17 @@ relay_database_find_cause (sqlite3 *db, int rc)
   return find_cause (rc, get_system_error (db));
 }
 
+/* Why @rc came about: it is the last result of @db, or one of our own. Caller frees. */
+static char *
+explain_result (sqlite3 *db, int rc)
+{
+  return rc == sqlite3_extended_errcode (db) ? relay_database_explain (db) : g_strdup (sqlite3_errstr (rc));
+}
+
 RelayTrouble *
 relay_database_make_trouble (sqlite3 *db, int rc, const char *directory)
 {
-  g_autofree char *reason = rc == sqlite3_extended_errcode (db) ? relay_database_explain (db) : g_strdup (sqlite3_errstr (rc));
+  g_autofree char *reason = explain_result (db, rc);
   g_autofree char *detail = g_strdup_printf ("%s/" RELAY_STORE_FILE ": %s", directory, reason);
 
   return relay_trouble_new (relay_database_find_cause (db, rc), detail);
@@ -171,7 +178,7 @@ set_system_reason (Opening *opening, int error)
 static Verdict
 judge_error (Opening *opening, sqlite3 *db, int rc)
 {
-  g_autofree char *reason = rc == sqlite3_extended_errcode (db) ? relay_database_explain (db) : g_strdup (sqlite3_errstr (rc));
+  g_autofree char *reason = explain_result (db, rc);
 
   set_reason (opening, relay_database_find_cause (db, rc), reason);
   /* A file that says it is ours and lacks our tables is damaged too. */
@@ -223,14 +230,17 @@ get_first_sequence (Opening *opening)
 static Verdict
 prepare (Opening *opening, sqlite3 *db)
 {
-  static const char settings[] = "PRAGMA page_size = " G_STRINGIFY (RELAY_DATABASE_PAGE_BYTES) ";" /* of a new file */
-                                 "PRAGMA trusted_schema = OFF;"
+  static const char settings[] = "PRAGMA trusted_schema = OFF;"
+                                 /* Of a new file: */
+                                 "PRAGMA page_size = " G_STRINGIFY (RELAY_DATABASE_PAGE_BYTES) ";"
                                  "PRAGMA synchronous = FULL;"
                                  "PRAGMA journal_mode = WAL;"
                                  "PRAGMA journal_size_limit = " MAX_WAL_BYTES ";"
                                  "PRAGMA cache_size = -" CACHE_KIB ";"
-                                 "PRAGMA wal_autocheckpoint = 0;" /* the store does that */
-                                 "PRAGMA secure_delete = ON;";     /* what is forgotten is not to be found in the file */
+                                 /* The store does that: */
+                                 "PRAGMA wal_autocheckpoint = 0;"
+                                 /* What is forgotten is not to be found in the file: */
+                                 "PRAGMA secure_delete = ON;";
   gint64 version = 0;
   Verdict verdict = identify (opening, db, &version);
   int rc;
@@ -340,9 +350,11 @@ set_aside (Opening *opening)
     g_autofree char *name = g_strdup_printf (BAD_PREFIX "%u", n);
     g_autofree char *bad = g_build_filename (opening->directory, name, NULL);
 
-    if (rename_new (opening->path, bad))
-      return rename_companion (opening, bad, "-wal") && rename_companion (opening, bad, "-shm") ? g_steal_pointer (&name)
-                                                                                               : NULL;
+    if (rename_new (opening->path, bad)) {
+      gboolean ok = rename_companion (opening, bad, "-wal") && rename_companion (opening, bad, "-shm");
+
+      return ok ? g_steal_pointer (&name) : NULL;
+    }
     if (errno != EEXIST)
       return NULL;
   }
@@ -391,6 +403,7 @@ open_file (Opening *opening, const char *damage)
 {
   g_autofree char *reason = NULL, *bad = NULL, *detail = NULL;
   Verdict verdict = VERDICT_BAD;
+  RelayCause cause;
   sqlite3 *db;
 
   if (damage == NULL) {
@@ -408,7 +421,8 @@ open_file (Opening *opening, const char *damage)
     return NULL;
   }
   detail = g_strdup_printf ("%s was renamed to %s: %s", opening->path, bad, opening->reason);
-  opening->notice = relay_trouble_new (opening->is_newer ? RELAY_CAUSE_STORE_NEWER : RELAY_CAUSE_STORE_DAMAGED, detail);
+  cause = opening->is_newer ? RELAY_CAUSE_STORE_NEWER : RELAY_CAUSE_STORE_DAMAGED;
+  opening->notice = relay_trouble_new (cause, detail);
   return try_file (opening, &verdict);
 }
 
@@ -430,8 +444,8 @@ try_for_reading (Opening *opening, const char *parameters)
   return ok ? g_steal_pointer (&db) : NULL;
 }
 
-/* A file that can be read and not written. A reader needs the -shm, and to make it where it is missing; without it,
- * the file can only be read alone, when nobody writes and nothing waits in the -wal. */
+/* A file that can be read and not written. A reader needs the -shm, and to make it where it is missing; without
+ * it, the file can only be read alone, when nobody writes and nothing waits in the -wal. */
 static sqlite3 *
 open_for_reading (Opening *opening)
 {
@@ -502,8 +516,8 @@ has_own_wal (const RelayDatabase *database, const char *wal)
   return stat (wal, &st) == 0 && st.st_dev == database->device && st.st_ino == database->wal_inode;
 }
 
-/* The file was moved away, or another one is in its place: what stays behind of it would be taken for the other's. All of it goes
- * back to where it belongs, wherever that is now. */
+/* The file was moved away, or another one is in its place: what stays behind of it would be taken for the
+ * other's. All of it goes back to where it belongs, wherever that is now. */
 static void
 remove_companions (RelayDatabase *database, const char *directory)
 {

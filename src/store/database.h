@@ -26,8 +26,8 @@ typedef struct {
 /* Reads what the database holds. Returns a result code of SQLITE; may be called again, with another database. */
 typedef int (*RelayDatabaseRead) (sqlite3 *db, gpointer user_data);
 
-/* Opens @directory/relay.db as store.h has it. @damage: why the file is to be set aside whatever it looks like, or NULL.
- * @wait_msec: how long another process is waited for. @read: what it cannot read is damaged. */
+/* Opens @directory/relay.db as store.h has it. @damage: why the file is to be set aside whatever it looks like,
+ * or NULL. @wait_msec: how long another process is waited for. @read: what it cannot read is damaged. */
 void relay_database_open (RelayDatabase *database, const char *directory, const char *damage, guint wait_msec,
                           RelayDatabaseRead read, gpointer user_data);
 /* Closes and forgets everything. All statements are finalized. @keep: leave the -wal as it is, and where it is. */

@@ -6,15 +6,15 @@
 #include "store/store-private.h"
 
 /*
- * Reading the history, a step at a time. Rows of the file come first, then what waits; with `newest` all of that backward.
- * Where the query asks for something that the chapters know of, a step goes from chapter to chapter and reads those events
- * only that they point to. Events that are in no chapter (those written last, and perhaps some between two chapters,
- * left by a run that was killed) are read one by one, a chapter's worth at most.
+ * Reading the history, a step at a time. Rows of the file come first, then what waits; with `newest` all of that
+ * backward. Where the query asks for something that the chapters know of, a step goes from chapter to chapter and
+ * reads those events only that they point to. Events that are in no chapter (those written last, and perhaps some
+ * between two chapters, left by a run that was killed) are read one by one, a chapter's worth at most.
  *
  * A time is searched for by halving the numbers, as the stamp of events never falls.
  *
- * Nothing is kept from one step to the next but the number that was looked at last: what was written, or has left, meanwhile
- * does not matter. Between steps no statement is open, so that no checkpoint has to wait.
+ * Nothing is kept from one step to the next but the number that was looked at last: what was written, or has left,
+ * meanwhile does not matter. Between steps no statement is open, so that no checkpoint has to wait.
  */
 
 /* What one step reads of events' texts, about. */
@@ -57,7 +57,8 @@ look_at (Scan *scan, guint64 sequence, gint64 received_usec, const char *text, g
   scan->n_bytes_left -= (gssize) length;
   if (text == NULL || !relay_event_read (&event, &scan->reader, text, length, NULL)) {
     if (!scan->store->history.has_warned)
-      relay_warning ("Event %" G_GUINT64_FORMAT " of the history cannot be read; it is left out, as any like it", sequence);
+      relay_warning ("Event %" G_GUINT64_FORMAT " of the history cannot be read; it is left out, as any like it",
+                     sequence);
     scan->store->history.has_warned = TRUE;
   } else {
     event.sequence = sequence;
@@ -153,7 +154,9 @@ go_on_forward (Scan *scan, const RelayChapterView *chapter)
   if (chapter->first + chapter->n_events <= scan->position + 1)
     return SQLITE_OK;
   rc = look_between (scan, scan->position, chapter->first);
-  return rc == SQLITE_OK && take_turn (scan) ? look_into_chapter (scan, chapter, scan->position, G_MAXINT64) : rc;
+  if (rc == SQLITE_OK && take_turn (scan))
+    rc = look_into_chapter (scan, chapter, scan->position, G_MAXINT64);
+  return rc;
 }
 
 static int
@@ -186,7 +189,9 @@ go_on_backward (Scan *scan, const RelayChapterView *chapter, gboolean *ret_end)
   *ret_end = end <= scan->low + 1;
   if (end < scan->position)
     rc = look_between (scan, MAX (end - 1, scan->low), scan->position);
-  return rc == SQLITE_OK && !*ret_end && take_turn (scan) ? look_into_chapter (scan, chapter, scan->low, scan->position) : rc;
+  if (rc == SQLITE_OK && !*ret_end && take_turn (scan))
+    rc = look_into_chapter (scan, chapter, scan->low, scan->position);
+  return rc;
 }
 
 static int
@@ -213,11 +218,13 @@ scan_chapters_backward (Scan *scan)
 static int
 scan_file (Scan *scan)
 {
-  if (scan->store->file.db == NULL || scan->store->statements.prepared[0] == NULL)
+  if (scan->store->file.db == NULL)
     return SQLITE_OK;
-  if (!scan->filter.is_needed)
-    return scan->query->newest ? look_between (scan, scan->low, scan->position) : look_between (scan, scan->position, G_MAXINT64);
-  return scan->query->newest ? scan_chapters_backward (scan) : scan_chapters_forward (scan);
+  if (scan->filter.is_needed)
+    return scan->query->newest ? scan_chapters_backward (scan) : scan_chapters_forward (scan);
+  if (scan->query->newest)
+    return look_between (scan, scan->low, scan->position);
+  return look_between (scan, scan->position, G_MAXINT64);
 }
 
 /* ---- what waits ---- */
@@ -229,7 +236,8 @@ scan_waiting (Scan *scan)
   gboolean newest = scan->query->newest;
   const RelayWaitingEvent *event;
 
-  event = newest ? relay_waiting_find_below (waiting, scan->position) : relay_waiting_find_above (waiting, scan->position);
+  event = newest ? relay_waiting_find_below (waiting, scan->position)
+                 : relay_waiting_find_above (waiting, scan->position);
   while (event != NULL && event->sequence > scan->low && take_turn (scan)) {
     if (relay_chapter_filter_accepts (&scan->filter, &event->digest))
       look_at (scan, event->sequence, event->received_usec, event->text, event->length);

@@ -7,15 +7,15 @@
 #include "store/store-private.h"
 
 /*
- * Writing the history. An event that is appended is copied to the waiting ones, with its digest; a commit writes all
- * of them: a row each at the end of one table, and a row for each chapter (chapter.h) that is complete. No other index
- * has to be kept: that is a quarter of the time, and less of the disk. What was written last is in no chapter of the file yet,
- * but in the one that is being written, which is in memory. After a kill the next run adopts those rows into a chapter of its
- * own; until then whoever reads looks at them one by one.
+ * Writing the history. An event that is appended is copied to the waiting ones, with its digest; a commit writes
+ * all of them: a row each at the end of one table, and a row for each chapter (chapter.h) that is complete. No
+ * other index has to be kept: that is a quarter of the time, and less of the disk. What was written last is in no
+ * chapter of the file yet, but in the one that is being written, which is in memory. After a kill the next run
+ * adopts those rows into a chapter of its own; until then whoever reads looks at them one by one.
  *
- * With two processes on the same file each writes its own numbers and chapters. A commit that finds that somebody else has
- * written (data_version) reads again what it goes by. The number of rows is an estimate then; the bounds by age and by
- * size hold.
+ * With two processes on the same file each writes its own numbers and chapters. A commit that finds that somebody
+ * else has written (data_version) reads again what it goes by. The number of rows is an estimate then; the bounds
+ * by age and by size hold.
  */
 
 /* ---- where it stands ---- */
@@ -85,7 +85,8 @@ relay_history_take_over (RelayStore *store, RelayStored *stored)
   g_strlcpy (self->state.id, stored->history_id, sizeof self->state.id);
   set_rows (&self->state, &stored->first, &stored->last);
   if (self->state.n_rows > 0)
-    self->state.removed = MAX (MAX (stored->removed, stored->first.sequence - 1), MAX (self->dropped, stored->cleared));
+    self->state.removed = MAX (MAX (stored->removed, stored->first.sequence - 1),
+                               MAX (self->dropped, stored->cleared));
   else
     self->state.removed = find_removed (store);
   if (!has_same_names (self, stored)) {
@@ -119,6 +120,7 @@ relay_history_init (RelayHistory *self)
 {
   self->names = relay_type_names_new ();
   self->limits.max_events = G_MAXUINT64;
+  self->max_file_bytes = RELAY_HISTORY_MAX_FILE_BYTES;
   sqlite3_randomness (sizeof self->key, self->key);
 }
 
@@ -224,9 +226,8 @@ write_types (RelayStore *store)
   const char *name;
   int rc = SQLITE_OK;
 
-  for (guint number = relay_type_names_get_n_stored (names) + 1;
-       rc == SQLITE_OK && number <= RELAY_TYPE_NAMES_MAX && (name = relay_type_names_get (names, (guint8) number)) != NULL;
-       number++) {
+  for (guint8 number = (guint8) (relay_type_names_get_n_stored (names) + 1);
+       rc == SQLITE_OK && (name = relay_type_names_get (names, number)) != NULL; number++) {
     sqlite3_stmt *statement = relay_statement_begin (&store->statements, RELAY_STATEMENT_ADD_TYPE);
 
     sqlite3_bind_int64 (statement, 1, number);
@@ -256,7 +257,8 @@ write_chapter (RelayStore *store, RelayChapter *chapter)
 
 /* Adds the event to the chapter that is being written, and writes that when it is complete. */
 static int
-add_to_chapter (RelayStore *store, RelayHistoryState *state, guint64 sequence, const RelayDigest *digest, gsize n_bytes)
+add_to_chapter (RelayStore *store, RelayHistoryState *state, guint64 sequence, const RelayDigest *digest,
+                gsize n_bytes)
 {
   int rc = SQLITE_OK;
 
@@ -289,18 +291,16 @@ adopt (RelayStore *store, RelayHistoryState *state)
   statement = relay_statement_begin (&store->statements, RELAY_STATEMENT_EVENTS_FORWARD);
   sqlite3_bind_int64 (statement, 1, end - 1);
   sqlite3_bind_int64 (statement, 2, G_MAXINT64);
-  for (rc = SQLITE_ROW; rc == SQLITE_ROW && n_left > 0 && (rc = sqlite3_step (statement)) == SQLITE_ROW; n_left--) {
+  rc = SQLITE_OK;
+  while (rc == SQLITE_OK && n_left-- > 0 && (rc = sqlite3_step (statement)) == SQLITE_ROW) {
     const char *text = (const char *) sqlite3_column_text (statement, 2);
     gsize length = (gsize) sqlite3_column_bytes (statement, 2);
     RelayDigest digest = { 0 };
     RelayEvent event;
-    int added;
 
     if (relay_event_read (&event, &reader, text, length, NULL))
       relay_digest_make (&digest, &event, store->history.key, store->history.names);
-    added = add_to_chapter (store, state, (guint64) sqlite3_column_int64 (statement, 0), &digest, length);
-    if (added != SQLITE_OK)
-      rc = added;
+    rc = add_to_chapter (store, state, (guint64) sqlite3_column_int64 (statement, 0), &digest, length);
   }
   relay_json_reader_clear (&reader);
   state->is_adopted = TRUE;
@@ -342,7 +342,8 @@ relay_history_is_due (RelayStore *store)
 {
   const RelayHistory *self = &store->history;
 
-  return self->waiting.oldest != NULL || self->state.n_rows > self->limits.max_events || self->state.is_shrinking ||
+  return self->waiting.oldest != NULL || self->state.is_shrinking ||
+         self->state.n_rows > self->limits.max_events ||
          (self->next_aging_usec != 0 && g_get_real_time () >= self->next_aging_usec);
 }
 
@@ -350,6 +351,7 @@ int
 relay_history_write (RelayStore *store, RelayHistoryState *state)
 {
   RelayHistory *self = &store->history;
+  const RelayWaitingEvent *event = self->waiting.oldest;
   int rc = check_version (store, state);
 
   if (rc == SQLITE_OK && self->waiting.oldest != NULL) {
@@ -358,7 +360,7 @@ relay_history_write (RelayStore *store, RelayHistoryState *state)
     if (rc == SQLITE_OK)
       rc = write_types (store);
   }
-  for (const RelayWaitingEvent *event = self->waiting.oldest; rc == SQLITE_OK && event != NULL; event = event->next) {
+  for (; rc == SQLITE_OK && event != NULL; event = event->next) {
     rc = write_event (store, state, event);
     if (rc == SQLITE_OK)
       rc = add_to_chapter (store, state, event->sequence, &event->digest, event->length);
@@ -419,7 +421,8 @@ relay_history_get_first_sequence (RelayStore *store)
 {
   const RelayHistory *self = &store->history;
 
-  if (self->waiting.oldest == NULL && (self->state.n_rows == 0 || self->state.last_sequence <= self->state.cleared))
+  if (self->waiting.oldest == NULL &&
+      (self->state.n_rows == 0 || self->state.last_sequence <= self->state.cleared))
     return relay_history_get_last_sequence (store) + 1;
   return self->state.removed + 1;
 }

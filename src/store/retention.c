@@ -2,19 +2,20 @@
 #include "store/store-private.h"
 
 /*
- * What leaves the history does so in each commit, at the old end of the table: at most REMOVE_FACTOR times as many rows as
- * came, and REMOVE_ROWS on top; what is on top of those that came for REMOVE_USEC only, as rows differ in size. So a lowered
- * limit is reached in steps; as long as there is more to remove, the store is dirty again. How many rows there are is
- * known without counting: each has an ordinal, one more than the row before it had, so it is one subtraction when the
- * file is opened; from then on what comes and goes is counted along.
+ * What leaves the history does so in each commit, at the old end of the table: at most REMOVE_FACTOR times as many
+ * rows as came, and REMOVE_ROWS on top; what is on top of those that came for REMOVE_USEC only, as rows differ in
+ * size. So a lowered limit is reached in steps; as long as there is more to remove, the store is dirty again. How
+ * many rows there are is known without counting: each has an ordinal, one more than the row before it had, so it
+ * is one subtraction when the file is opened; from then on what comes and goes is counted along.
  */
 #define REMOVE_FACTOR 2
 #define REMOVE_ROWS 200
 #define REMOVE_CHUNK_ROWS 64
 #define REMOVE_USEC 3000
 
-/* What is too old is looked for among so many of the oldest rows: where the clock was wrong for a while, the oldest is not the
- * one that was received first. Not more often than once an hour, so that an idle relay is idle. */
+/* What is too old is looked for among so many of the oldest rows: where the clock was wrong for a while, the
+ * oldest is not the one that was received first. Not more often than once an hour, so that an idle relay is
+ * idle. */
 #define AGING_ROWS 200
 #define AGING_INTERVAL_USEC (3600 * (gint64) G_USEC_PER_SEC)
 
@@ -144,7 +145,8 @@ remove_over_size (Removal *removal)
     rc = relay_statement_run (statements, RELAY_STATEMENT_COUNT_FREE_PAGES, NULL, 0, &n_free);
   if (rc != SQLITE_OK)
     return rc;
-  if ((n_pages - n_free) * RELAY_DATABASE_PAGE_BYTES <= RELAY_HISTORY_MAX_FILE_BYTES) {
+  if (state->first_sequence == 0 ||
+      (n_pages - n_free) * RELAY_DATABASE_PAGE_BYTES <= removal->store->history.max_file_bytes) {
     state->n_unmeasured_bytes = 0;
     return SQLITE_OK;
   }
@@ -164,8 +166,9 @@ remove_chapters (Removal *removal)
   if (state->first_sequence != 0 && state->first_sequence < state->chapters_from)
     return SQLITE_OK;
   state->chapters_from = state->first_sequence + RELAY_CHAPTER_EVENTS;
-  return relay_statement_run (statements, is_empty ? RELAY_STATEMENT_REMOVE_ALL_CHAPTERS : RELAY_STATEMENT_REMOVE_CHAPTERS,
-                              &number, 1, NULL);
+  if (is_empty)
+    return relay_statement_run (statements, RELAY_STATEMENT_REMOVE_ALL_CHAPTERS, &number, 1, NULL);
+  return relay_statement_run (statements, RELAY_STATEMENT_REMOVE_CHAPTERS, &number, 1, NULL);
 }
 
 int

@@ -3,8 +3,8 @@
 
 #include "store/store.h"
 
-/* Each migration brings the schema from version N to N + 1; they stand in the order of N, and none is ever changed once it was
- * released. */
+/* Each migration brings the schema from version N to N + 1; they stand in the order of N, and none is ever
+ * changed once it was released. */
 typedef int (*Migration) (sqlite3 *db, gint64 first_sequence);
 
 static int
@@ -28,8 +28,8 @@ make_version_2 (sqlite3 *db, gint64 first_sequence)
   static const char sql[] =
     /* wire/coverage.h */
     "ALTER TABLE durable ADD COLUMN covered INTEGER NOT NULL DEFAULT -1;"
-    /* 0 from the first number that is given out until a clean end: who finds it cannot tell from `next` what was given
-     * out, as the file may have taken nothing any more. */
+    /* 0 from the first number that is given out until a clean end: who finds it cannot tell from `next` what
+     * was given out, as the file may have taken nothing any more. */
     "ALTER TABLE sequence ADD COLUMN clean INTEGER NOT NULL DEFAULT 1;"
     "CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1),"
     " history_id TEXT NOT NULL,"
@@ -39,13 +39,14 @@ make_version_2 (sqlite3 *db, gint64 first_sequence)
     " alive INTEGER NOT NULL) STRICT;"             /* last proof of life of a connection, µs */
     "INSERT INTO meta SELECT 1, lower(hex(randomblob(16))), randomblob(16), next - 1, 0, 0 FROM sequence;"
     "CREATE TABLE events (sequence INTEGER PRIMARY KEY,"
-    " ordinal INTEGER NOT NULL,"  /* one more than the event before it has: so the number of rows needs no counting */
-    " received INTEGER NOT NULL," /* µs; it falls where the clock was set back, and … */
-    " ahead INTEGER NOT NULL,"    /* … received + ahead never does, so a time can be searched for by halving */
-    " id BLOB,"                   /* hash of the message's id; NULL where it has none */
-    " body TEXT NOT NULL) STRICT;" /* the message, as it came; last, as what is before it can be read without it */
+    " ordinal INTEGER NOT NULL,"   /* one more than that of the event before: so there is no need to count */
+    " received INTEGER NOT NULL,"  /* µs; it falls where the clock was set back, and … */
+    " ahead INTEGER NOT NULL,"     /* … received + ahead never does, so a time can be searched for by halving */
+    " id BLOB,"                    /* hash of the message's id; NULL where it has none */
+    " body TEXT NOT NULL) STRICT;" /* the message, as it came; last, as what is before it is read without it */
     /* store/chapter.h */
-    "CREATE TABLE chapters (first INTEGER PRIMARY KEY, types BLOB NOT NULL, prps BLOB, agents BLOB, projects BLOB) STRICT;"
+    "CREATE TABLE chapters (first INTEGER PRIMARY KEY,"
+    " types BLOB NOT NULL, prps BLOB, agents BLOB, projects BLOB) STRICT;"
     "CREATE TABLE types (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;";
 
   return sqlite3_exec (db, sql, NULL, NULL, NULL);

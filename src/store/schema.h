@@ -9,8 +9,8 @@
  */
 #define RELAY_SCHEMA_APPLICATION_ID 0x50525052 /* "PRPR", at offset 68 of the file, for file(1) and for us */
 
-/* Brings the schema to the present version, from whichever it is. @first_sequence: the first number of a new store.
- * Where it fails nothing has changed. Returns a result code of SQLite. */
+/* Brings the schema to the present version, from whichever it is. @first_sequence: the first number of a new
+ * store. Where it fails nothing has changed. Returns a result code of SQLite. */
 int relay_schema_migrate (sqlite3 *db, gint64 first_sequence);
 
 /* The first column of the first row. SQLITE_CORRUPT if there is none. */

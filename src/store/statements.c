@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "store/statements.h"
 
-/* Where a table is large, the statement names a bound of its key, so that it is found by it; the unit test asks SQLite. */
+/* Where a table is large, the statement names a bound of its key, so that it is found by it; the unit test asks
+ * SQLite. */
 static const char *const texts[RELAY_N_STATEMENTS] = {
   [RELAY_STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
   [RELAY_STATEMENT_COMMIT] = "COMMIT",
@@ -11,7 +12,8 @@ static const char *const texts[RELAY_N_STATEMENTS] = {
 
   [RELAY_STATEMENT_SET_DURABLE] = "INSERT OR REPLACE INTO durable VALUES (?1, ?2)",
   [RELAY_STATEMENT_UNSET_DURABLE] = "DELETE FROM durable WHERE channel = ?1",
-  [RELAY_STATEMENT_RESERVE] = "UPDATE sequence SET next = max(next, ?1) + ?2, clean = 0 WHERE one = 1 RETURNING next",
+  [RELAY_STATEMENT_RESERVE] =
+    "UPDATE sequence SET next = max(next, ?1) + ?2, clean = 0 WHERE one = 1 RETURNING next",
   [RELAY_STATEMENT_RAISE] = "UPDATE sequence SET next = max(next, ?1), clean = 0 WHERE one = 1",
   [RELAY_STATEMENT_GIVE_BACK] = "UPDATE sequence SET next = ?1, clean = 1 WHERE one = 1 AND next = ?2",
   [RELAY_STATEMENT_SET_META] =
@@ -29,8 +31,8 @@ static const char *const texts[RELAY_N_STATEMENTS] = {
     "SELECT sequence, ordinal, received, ahead FROM events WHERE sequence > 0 ORDER BY sequence DESC LIMIT 1",
   /* Of the oldest ?2 events, the last one received before ?1. */
   [RELAY_STATEMENT_FIND_EXPIRED] =
-    "SELECT max(sequence) FROM (SELECT sequence, received FROM events WHERE sequence > 0 ORDER BY sequence LIMIT ?2)"
-    " WHERE received < ?1",
+    "SELECT max(sequence) FROM"
+    " (SELECT sequence, received FROM events WHERE sequence > 0 ORDER BY sequence LIMIT ?2) WHERE received < ?1",
   [RELAY_STATEMENT_REMOVE_EVENTS] = "DELETE FROM events WHERE sequence <= ?1",
   /* Those that end before event ?1. */
   [RELAY_STATEMENT_REMOVE_CHAPTERS] =
@@ -94,7 +96,8 @@ relay_statement_end (sqlite3_stmt *statement, int rc)
 }
 
 int
-relay_statement_run (RelayStatements *self, RelayStatement which, const gint64 *values, guint n_values, gint64 *ret_value)
+relay_statement_run (RelayStatements *self, RelayStatement which, const gint64 *values, guint n_values,
+                     gint64 *ret_value)
 {
   sqlite3_stmt *statement = relay_statement_begin (self, which);
   gboolean is_first = TRUE;

@@ -56,9 +56,11 @@ void relay_statements_clear (RelayStatements *statements);
 
 /* The statement, to be bound and stepped by the caller, who ends with relay_statement_end. */
 sqlite3_stmt *relay_statement_begin (RelayStatements *statements, RelayStatement which);
-/* Makes it ready for the next use. @rc: of the last step; SQLITE_OK is returned where it was SQLITE_DONE or SQLITE_ROW. */
+/* Makes it ready for the next use. @rc: of the last step; SQLITE_OK is returned where it was SQLITE_DONE or
+ * SQLITE_ROW. */
 int relay_statement_end (sqlite3_stmt *statement, int rc);
 
-/* Binds @n_values numbers, runs the statement to its end, and hands over the first column of its first row, if it has one. */
+/* Binds @n_values numbers, runs the statement to its end, and hands over the first column of its first row, if
+ * it has one. */
 int relay_statement_run (RelayStatements *statements, RelayStatement which, const gint64 *values, guint n_values,
                          gint64 *ret_value);

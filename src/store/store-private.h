@@ -8,8 +8,8 @@
 #include "store/waiting.h"
 
 /*
- * What the modules that make up the store share: store.c (the file, its transactions, durable subscriptions, numbers),
- * history.c (writing the history, and what leaves it) and history-scan.c (reading it).
+ * What the modules that make up the store share: store.c (the file, its transactions, durable subscriptions,
+ * numbers), history.c (writing the history, and what leaves it) and history-scan.c (reading it).
  */
 
 /* Where the history stands. A transaction works on a copy, which counts once it is committed. */
@@ -33,6 +33,7 @@ typedef struct {
 
 typedef struct {
   RelayHistoryLimits limits;
+  gint64 max_file_bytes;
   RelayHistoryState state;
   guint8 key[16];
   RelayTypeNames *names;
@@ -100,8 +101,8 @@ void relay_history_lose (RelayStore *store);
 /* Is there anything to write, or to remove? */
 gboolean relay_history_is_due (RelayStore *store);
 
-/* Within a transaction: writes what waits, removes what is to leave, and says in *state where that leads to. Returns a result
- * code of SQLite. */
+/* Within a transaction: writes what waits, removes what is to leave, and says in *state where that leads to.
+ * Returns a result code of SQLite. */
 int relay_history_write (RelayStore *store, RelayHistoryState *state);
 /* It is committed. */
 void relay_history_written (RelayStore *store, const RelayHistoryState *state);

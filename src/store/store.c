@@ -14,27 +14,27 @@
  * the relay runs. The notes are names, at most one a channel: whether it is durable is looked up when it is
  * written. Of the history, what waits is bounded (history.h).
  *
- * There are three states: the file can be written; it can only be read; there is none. In the last two every commit tries to
- * open it again, and when that succeeds the memory goes on with the file: what it holds is merged with what is noted
- * (take_over). That is also how it begins. Should the file turn out to be damaged while it is in use, it is set aside
- * like one that is found damaged; should it be gone, or another one be in its place, that one is opened. Both lead to
- * take_over as well, with all of memory noted.
+ * There are three states: the file can be written; it can only be read; there is none. In the last two every
+ * commit tries to open it again, and when that succeeds the memory goes on with the file: what it holds is merged
+ * with what is noted (take_over). That is also how it begins. Should the file turn out to be damaged while it is
+ * in use, it is set aside like one that is found damaged; should it be gone, or another one be in its place, that
+ * one is opened. Both lead to take_over as well, with all of memory noted.
  *
  * Numbers are reserved in blocks: `next` in the file is above every number that may have been given out, and is
  * written and synced before the first number of a block is. A clean end gives the rest of the block back, unless
  * somebody else has reserved since. Who is killed leaves a gap, which is allowed, and never a number that comes
- * twice. There is one hole in that: a block that could not be written (the disk was full) before the relay was killed.
- * Nothing in the file can tell of it then. So a file whose last user reserved numbers and did not end cleanly is taken
- * for such a one, and numbers go on from the clock's µs, which is above anything given before: no relay gives out a
- * million numbers in a second.
+ * twice. There is one hole in that: a block that could not be written (the disk was full) before the relay was
+ * killed. Nothing in the file can tell of it then. So a file whose last user reserved numbers and did not end
+ * cleanly is taken for such a one, and numbers go on from the clock's µs, which is above anything given before: no
+ * relay gives out a million numbers in a second.
  *
- * Commits of events are not synced (synchronous=NORMAL): a kill loses nothing of them, a power cut the last moments.
- * Those of durable subscriptions and numbers are (FULL), and all that was written before them with them. SQLite takes
- * the setting from one transaction to the next.
+ * Commits of events are not synced (synchronous=NORMAL): a kill loses nothing of them, a power cut the last
+ * moments. Those of durable subscriptions and numbers are (FULL), and all that was written before them with them.
+ * SQLite takes the setting from one transaction to the next.
  *
- * The -wal is written back into the file (a checkpoint) within a commit, when nobody writes and it can be done whole: then
- * it starts over at its beginning, and stays as long as that. A larger one would take less work, but longer at a time, with two
- * syncs in it. CHECKPOINT_FRAMES is where a checkpoint takes a few ms on an SSD.
+ * The -wal is written back into the file (a checkpoint) within a commit, when nobody writes and it can be done
+ * whole: then it starts over at its beginning, and stays as long as that. A larger one would take less work, but
+ * longer at a time, with two syncs in it. CHECKPOINT_FRAMES is where a checkpoint takes a few ms on an SSD.
  */
 #define CHECKPOINT_FRAMES 500 /* pages of 4 KiB in the -wal */
 
@@ -78,8 +78,8 @@ on_wal_grown (void *user_data, sqlite3 *db, const char *name, int n_frames)
   return SQLITE_OK;
 }
 
-/* Merges the durable subscriptions of the file with those in memory: a change that is noted is newer. Of the rest the file may
- * lack some, where it is a new one. */
+/* Merges the durable subscriptions of the file with those in memory: a change that is noted is newer. Of the
+ * rest the file may lack some, where it is a new one. */
 static void
 merge_durable (RelayStore *self, const RelayStored *stored)
 {
@@ -145,11 +145,12 @@ close_database (RelayStore *self, gboolean keep)
 static int
 set_synced (RelayStore *self, gboolean synced)
 {
+  const char *sql = synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL";
   int rc;
 
   if (self->is_synced == synced)
     return SQLITE_OK;
-  rc = sqlite3_exec (self->file.db, synced ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
+  rc = sqlite3_exec (self->file.db, sql, NULL, NULL, NULL);
   if (rc == SQLITE_OK)
     self->is_synced = synced;
   return rc;
@@ -228,10 +229,11 @@ relay_store_note_damage (RelayStore *self, int rc)
 void
 relay_store_set_error (RelayStore *self, int rc, const char *done, GError **error)
 {
-  g_autofree char *reason = self->file.db != NULL ? relay_database_explain (self->file.db) : g_strdup (sqlite3_errstr (rc));
+  sqlite3 *db = self->file.db;
+  g_autofree char *reason = db != NULL ? relay_database_explain (db) : g_strdup (sqlite3_errstr (rc));
 
-  g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "%s/%s cannot be %s: %s", self->directory, RELAY_STORE_FILE, done,
-               reason);
+  g_set_error (error, RELAY_ERROR, RELAY_ERROR_IO, "%s/" RELAY_STORE_FILE " cannot be %s: %s",
+               self->directory, done, reason);
 }
 
 static gboolean
@@ -244,8 +246,8 @@ is_alive_due (RelayStore *self)
 static gboolean
 is_due (RelayStore *self)
 {
-  return !self->file.is_writable || self->damage != NULL || g_hash_table_size (self->noted) > 0 || self->is_block_noted ||
-         relay_history_is_due (self) || is_alive_due (self);
+  return !self->file.is_writable || self->damage != NULL || g_hash_table_size (self->noted) > 0 ||
+         self->is_block_noted || relay_history_is_due (self) || is_alive_due (self);
 }
 
 static int
@@ -257,9 +259,10 @@ write_noted (RelayStore *self)
 
   g_hash_table_iter_init (&iter, self->noted);
   while (rc == SQLITE_OK && g_hash_table_iter_next (&iter, &name, NULL)) {
-    const gint64 *covered = g_hash_table_lookup (self->durable, name);
+    const gint64 *covered = g_hash_table_lookup (self->durable, name); /* NULL: is not durable */
+    RelayStatement which = covered != NULL ? RELAY_STATEMENT_SET_DURABLE : RELAY_STATEMENT_UNSET_DURABLE;
 
-    rc = run_with_name (self, covered != NULL ? RELAY_STATEMENT_SET_DURABLE : RELAY_STATEMENT_UNSET_DURABLE, name, covered);
+    rc = run_with_name (self, which, name, covered);
   }
   if (rc == SQLITE_OK && self->is_block_noted)
     rc = run_with_numbers (self, RELAY_STATEMENT_RAISE, self->end_sequence, 0, NULL);
@@ -344,13 +347,13 @@ static gboolean
 write_wal_back (RelayStore *self)
 {
   int n_frames = 0, n_done = 0;
+  int rc = sqlite3_wal_checkpoint_v2 (self->file.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_frames, &n_done);
 
-  return sqlite3_wal_checkpoint_v2 (self->file.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_frames, &n_done) == SQLITE_OK &&
-         n_done > 0 && n_done == n_frames;
+  return rc == SQLITE_OK && n_done > 0 && n_done == n_frames;
 }
 
-/* Writes the -wal back, if it is time for that. Somebody who reads may keep it from being done whole, which is no error: it is
- * tried again when it has grown by as much. Nor is a failure: what is committed is in the -wal. */
+/* Writes the -wal back, if it is time for that. Somebody who reads may keep it from being done whole, which is
+ * no error: it is tried again when it has grown by as much. Nor is a failure: what is committed is in the -wal. */
 static void
 checkpoint (RelayStore *self)
 {
@@ -365,8 +368,8 @@ set_trouble (RelayStore *self, RelayTrouble *trouble)
   self->trouble = trouble;
 }
 
-/* The file is not what it was: it was deleted, or replaced. What it was is left to whoever did that; only its -wal must not
- * be taken for that of another file. */
+/* The file is not what it was: it was deleted, or replaced. What it was is left to whoever did that; only its
+ * -wal must not be taken for that of another file. */
 static gboolean
 is_gone (RelayStore *self)
 {
@@ -387,7 +390,8 @@ try_to_write (RelayStore *self, gboolean *ret_again)
 
   *ret_again = FALSE;
   if (self->file.is_writable && self->damage == NULL && is_gone (self)) {
-    relay_warning ("%s/" RELAY_STORE_FILE " was deleted or replaced; going on with what is in its place", self->directory);
+    relay_warning ("%s/" RELAY_STORE_FILE " was deleted or replaced; going on with what is in its place",
+                   self->directory);
     open_database (self, 0);
   } else if (!self->file.is_writable || self->damage != NULL) {
     open_database (self, 0);
@@ -564,9 +568,10 @@ static void
 reserve (RelayStore *self)
 {
   gint64 end = 0;
-  int rc = SQLITE_READONLY;
+  gboolean is_good = self->file.is_writable && self->damage == NULL && self->trouble == NULL;
+  int rc = is_good ? set_synced (self, TRUE) : SQLITE_READONLY;
 
-  if (self->file.is_writable && self->damage == NULL && self->trouble == NULL && (rc = set_synced (self, TRUE)) == SQLITE_OK) {
+  if (rc == SQLITE_OK) {
     rc = run_with_numbers (self, RELAY_STATEMENT_RESERVE, self->end_sequence, RELAY_STORE_SEQUENCE_BLOCK, &end);
     if (rc != SQLITE_OK)
       roll_back (self);

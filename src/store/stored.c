@@ -40,7 +40,8 @@ relay_stored_free (RelayStored *self)
 
 /* Each row is handed to @row, which returns FALSE for one that cannot be. */
 static int
-read_rows (sqlite3 *db, const char *sql, gboolean (*row) (RelayStored *self, sqlite3_stmt *statement), RelayStored *self)
+read_rows (sqlite3 *db, const char *sql, gboolean (*row) (RelayStored *self, sqlite3_stmt *statement),
+           RelayStored *self)
 {
   sqlite3_stmt *statement = NULL;
   int rc = sqlite3_prepare_v2 (db, sql, -1, &statement, NULL);
@@ -122,7 +123,8 @@ read_last (RelayStored *self, sqlite3_stmt *statement)
 static int
 read_history (RelayStored *self, sqlite3 *db)
 {
-  int rc = read_rows (db, "SELECT history_id, key, removed, cleared, alive FROM meta WHERE one = 1", read_meta, self);
+  static const char meta[] = "SELECT history_id, key, removed, cleared, alive FROM meta WHERE one = 1";
+  int rc = read_rows (db, meta, read_meta, self);
 
   if (rc == SQLITE_OK)
     rc = read_rows (db, "SELECT number, name FROM types ORDER BY number", read_type, self);
@@ -150,16 +152,18 @@ int
 relay_stored_read (sqlite3 *db, gpointer user_data)
 {
   RelayStored *self = user_data;
+  static const char durable[] = "SELECT channel, covered FROM durable";
+  static const char durable_1[] = "SELECT channel, -1 FROM durable"; /* in version 1 */
+  static const char sequence[] = "SELECT next, clean FROM sequence WHERE one = 1";
+  static const char sequence_1[] = "SELECT next, 0 FROM sequence WHERE one = 1";
   gint64 version = 0;
   int rc = relay_schema_query_int64 (db, "PRAGMA user_version", &version);
 
   empty (self);
   if (rc == SQLITE_OK)
-    rc = read_rows (db, version == 1 ? "SELECT channel, -1 FROM durable" : "SELECT channel, covered FROM durable", read_durable,
-                    self);
+    rc = read_rows (db, version == 1 ? durable_1 : durable, read_durable, self);
   if (rc == SQLITE_OK)
-    rc = read_rows (db, version == 1 ? "SELECT next, 0 FROM sequence WHERE one = 1" : "SELECT next, clean FROM sequence WHERE one = 1",
-                    read_sequence, self);
+    rc = read_rows (db, version == 1 ? sequence_1 : sequence, read_sequence, self);
   if (rc == SQLITE_OK && self->next == 0)
     rc = SQLITE_CORRUPT;
   return rc == SQLITE_OK && version > 1 ? read_history (self, db) : rc;

@@ -6,7 +6,8 @@
 #include "store/type-names.h"
 
 /*
- * What a file of ours holds besides the events themselves, as it is read when it is opened: a few rows, whatever its size.
+ * What a file of ours holds besides the events themselves, as it is read when it is opened: a few rows, whatever
+ * its size.
  */
 typedef struct {
   guint64 sequence; /* 0: there is no event */

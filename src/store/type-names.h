@@ -4,8 +4,8 @@
 #include <glib.h>
 
 /*
- * The types of events by number, so that an index needs one byte for each: in the order in which they were first met. A
- * type that came when all numbers were taken, or that is too long, has the number 0, which says nothing.
+ * The types of events by number, so that an index needs one byte for each: in the order in which they were first
+ * met. A type that came when all numbers were taken, or that is too long, has the number 0, which says nothing.
  */
 typedef struct RelayTypeNames RelayTypeNames;
 

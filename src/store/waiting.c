@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Most of the time what waits came in one turn of the loop, and leaves all at once. So a list will do: only where the file
- * takes nothing it gets long, and then it is walked once for each step of a scan. */
+/* Most of the time what waits came in one turn of the loop, and leaves all at once. So a list will do: only
+ * where the file takes nothing it gets long, and then it is walked once for each step of a scan. */
 
 RelayWaitingEvent *
 relay_waiting_add (RelayWaiting *self, const RelayEvent *event)

@@ -4,8 +4,8 @@
 #include "store/chapter.h"
 
 /*
- * The events that the file has not taken, in order: a copy of each one's text. Bounded; what does not fit pushes out the
- * oldest.
+ * The events that the file has not taken, in order: a copy of each one's text. Bounded; what does not fit pushes
+ * out the oldest.
  */
 typedef struct RelayWaitingEvent RelayWaitingEvent;
 

@@ -5,9 +5,9 @@
 #include <string.h>
 
 /*
- * What an event is about is said in two ways: an event of the thing itself (prp.updated) has the thing's id as data.id, any
- * other (agent.progress) names it by a member of its own (data.prpId). The member of its own comes first, as it can mean
- * nothing else.
+ * What an event is about is said in two ways: an event of the thing itself (prp.updated) has the thing's id as
+ * data.id, any other (agent.progress) names it by a member of its own (data.prpId). The member of its own comes
+ * first, as it can mean nothing else.
  */
 static const struct {
   const char *member; /* of data */
@@ -18,7 +18,8 @@ static const struct {
   [RELAY_SUBJECT_PROJECT] = { "projectId", "project." },
 };
 
-/* Of a type, this much is compared with globs: what that can cost is bounded, and no type of any sense is longer. */
+/* Of a type, this much is compared with globs: what that can cost is bounded, and no type of any sense is
+ * longer. */
 #define MAX_TYPE_BYTES 255
 
 static guint

@@ -4,13 +4,14 @@
 #include "wire/event.h"
 
 /*
- * What is asked of the history: the filter of ListEvents (dbus/dev.prp.Relay1.History.xml) and what it means. Pure.
+ * What is asked of the history: the filter of ListEvents (dbus/dev.prp.Relay1.History.xml) and what it means.
+ * Pure.
  */
 typedef struct {
   guint64 after;     /* only events with a higher sequence */
   gboolean newest;   /* of those that match, the last ones instead of the first; in order all the same */
-  char **types;      /* shell globs (fnmatch(3) without flags), any of which is to match; NULL: every type. Of a type
-                      * its first 255 bytes are looked at */
+  char **types;      /* shell globs (fnmatch(3) without flags), any of which is to match; NULL: every type. Of a
+                      * type its first 255 bytes are looked at */
   char *prp;         /* ids; NULL: any */
   char *agent;
   char *project;
@@ -20,8 +21,8 @@ typedef struct {
 #define RELAY_QUERY_MAX_TYPES 64          /* globs */
 #define RELAY_QUERY_MAX_STRING_BYTES 4096 /* of a glob or an id */
 
-/* What an event is about, as far as it can be asked for: `prp` is data.prpId, or data.id where the type begins with
- * "prp."; `agent` is data.agentId, or data.id where it begins with "agent."; `project` likewise. */
+/* What an event is about, as far as it can be asked for: `prp` is data.prpId, or data.id where the type begins
+ * with "prp."; `agent` is data.agentId, or data.id where it begins with "agent."; `project` likewise. */
 typedef enum {
   RELAY_SUBJECT_PRP,
   RELAY_SUBJECT_AGENT,

@@ -24,6 +24,7 @@ gboolean relay_seen_add (RelaySeen *seen, const char *id, gsize length);
 /* The hash of an id, that it can be remembered by. */
 void relay_seen_hash (const guint8 key[16], const char *id, gsize length, guint64 ret_hash[2]);
 
-/* Remembers the hash of an id (with the same key) as older than all that is in it: so an earlier run's ids are taken over,
- * newest first. One that is there already stays as it is. FALSE: it is full, and anything older need not be tried. */
+/* Remembers the hash of an id (with the same key) as older than all that is in it: so an earlier run's ids are
+ * taken over, newest first. One that is there already stays as it is. FALSE: it is full, and anything older
+ * need not be tried. */
 gboolean relay_seen_add_older (RelaySeen *seen, const guint64 hash[2]);

@@ -155,3 +155,11 @@ history_sql_int (StoreFixture *f, const char *sql)
   sqlite3_close (db);
   return value;
 }
+
+void
+history_expect_sound (StoreFixture *f)
+{
+  static const char sql[] = "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'";
+
+  g_assert_cmpint (history_sql_int (f, sql), ==, 1);
+}

@@ -17,8 +17,9 @@
 #include "store/store-private.h"
 
 /*
- * The store, where something goes wrong with its file while it is in use. Whatever that is: the trouble says so, events
- * go on and are listed, nothing that is in a file that can be read is destroyed, and a later commit mends it.
+ * The store, where something goes wrong with its file while it is in use. Whatever that is: the trouble says so,
+ * events go on and are listed, nothing that is in a file that can be read is destroyed, and a later commit mends
+ * it.
  */
 
 /* ---- system calls that fail: SQLite has its own way for tests to take their place ---- */
@@ -340,6 +341,30 @@ test_locked (StoreFixture *f, gconstpointer data)
   relay_store_free (store);
 }
 
+/* Locked from the start: it is read, and taken over when it is free. */
+static void
+test_locked_at_start (StoreFixture *f, gconstpointer data)
+{
+  RelayStore *store = fixture_open_good (f);
+  sqlite3 *db = NULL;
+
+  history_append_many (store, 10);
+  relay_store_set_durable (store, "a:1", TRUE);
+  relay_store_free (store);
+  g_assert_cmpint (sqlite3_open (f->path, &db), ==, SQLITE_OK);
+  g_assert_cmpint (sqlite3_exec (db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), ==, SQLITE_OK);
+  store = fixture_open_troubled (f, FALSE, "STORE_LOCKED", "*/relay.db: database is locked*");
+  fixture_expect_durable (store, "a:1");
+  history_append_many (store, 10);
+  g_assert_cmpuint (history_count (store), ==, 20);
+  g_assert_cmpint (sqlite3_exec (db, "COMMIT", NULL, NULL, NULL), ==, SQLITE_OK);
+  sqlite3_close (db);
+  fixture_commit (store);
+  g_assert_null (relay_store_get_trouble (store));
+  g_assert_cmpuint (history_count (store), ==, 20);
+  relay_store_free (store);
+}
+
 /* ---- the file is gone, or another one ---- */
 
 /* It is looked after once a second. */
@@ -386,11 +411,12 @@ test_deleted (StoreFixture *f, gconstpointer data)
       g_assert_cmpint (g_remove (path), ==, 0);
     }
     expect_begun_anew (f, store, id, relay_history_get_last_sequence (store));
-    g_assert_cmpint (history_sql_int (f, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), ==, 1);
+    history_expect_sound (f);
   }
 }
 
-/* A backup is put in its place: it is used, and what is known goes there. The old -wal is not taken for its own. */
+/* A backup is put in its place: it is used, and what is known goes there. The old -wal is not taken for its
+ * own. */
 static void
 test_replaced (StoreFixture *f, gconstpointer data)
 {
@@ -420,7 +446,7 @@ test_replaced (StoreFixture *f, gconstpointer data)
   g_assert_cmpuint (history_count (store), ==, 51);
   g_assert_cmpuint (relay_store_next_sequence (store), >, sequence);
   relay_store_free (store);
-  g_assert_cmpint (history_sql_int (f, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), ==, 1);
+  history_expect_sound (f);
   g_assert_cmpint (history_sql_int (f, "SELECT count(*) FROM events"), ==, 51);
 }
 
@@ -598,6 +624,45 @@ test_not_writable (StoreFixture *f, gconstpointer data)
   relay_store_free (store);
 }
 
+/* Of an earlier version, with no history in it. */
+static void
+old_version_part (StoreFixture *f)
+{
+  RelayStore *store;
+  guint64 first;
+
+  become_owner (f);
+  g_assert_cmpint (chmod (f->directory, 0555), ==, 0);
+  store = fixture_open_troubled (f, FALSE, "STORE_READ_ONLY", "*/relay.db: *");
+  fixture_expect_durable (store, "a:1");
+  first = history_append (store, "p", "a", 0);
+  fixture_expect_now (first);
+  g_assert_cmpuint (history_count (store), ==, 1);
+  g_assert_cmpint (chmod (f->directory, 0755), ==, 0);
+  fixture_commit (store);
+  g_assert_null (relay_store_get_trouble (store));
+  g_assert_cmpuint (history_count (store), ==, 1);
+  g_assert_cmpuint (relay_history_get_first_sequence (store), ==, first);
+  relay_store_free (store);
+}
+
+static void
+test_old_version_not_writable (StoreFixture *f, gconstpointer data)
+{
+  RelayStore *store;
+
+  g_assert_cmpint (g_mkdir_with_parents (f->directory, 0700), ==, 0);
+  fixture_sql (f->path, "CREATE TABLE durable (channel TEXT NOT NULL PRIMARY KEY) STRICT, WITHOUT ROWID;"
+                        "CREATE TABLE sequence (one INTEGER PRIMARY KEY, next INTEGER NOT NULL) STRICT;"
+                        "INSERT INTO sequence VALUES (1, 7); INSERT INTO durable VALUES ('a:1');"
+                        "PRAGMA application_id = 0x50525052; PRAGMA user_version = 1;");
+  fixture_in_child (f, old_version_part);
+  store = fixture_open_good (f);
+  fixture_expect_durable (store, "a:1");
+  g_assert_cmpuint (history_count (store), ==, 1);
+  relay_store_free (store);
+}
+
 /* ---- numbers ---- */
 
 static void
@@ -664,12 +729,14 @@ main (int argc, char **argv)
   FIXTURE_ADD ("failures/syncs", test_syncs);
   FIXTURE_ADD ("failures/wal", test_wal);
   FIXTURE_ADD ("failures/locked", test_locked);
+  FIXTURE_ADD ("failures/locked-at-start", test_locked_at_start);
   FIXTURE_ADD ("failures/deleted", test_deleted);
   FIXTURE_ADD ("failures/replaced", test_replaced);
   FIXTURE_ADD ("failures/folder-gone", test_folder_gone);
   FIXTURE_ADD ("failures/truncated", test_truncated);
   FIXTURE_ADD ("failures/without-table", test_without_table);
   FIXTURE_ADD ("failures/not-writable", test_not_writable);
+  FIXTURE_ADD ("failures/old-version-not-writable", test_old_version_not_writable);
   FIXTURE_ADD ("failures/numbers-past-the-block", test_numbers_past_the_block);
   return g_test_run ();
 }

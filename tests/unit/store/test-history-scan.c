@@ -367,8 +367,8 @@ take (const RelayEvent *event, gpointer user_data)
   return TRUE;
 }
 
-/* A page in the middle of the file is overwritten while it is in use. The scan says so; the next commit sets the file aside,
- * and what came since goes into a new one. */
+/* A page in the middle of the file is overwritten while it is in use. The scan says so; the next commit sets
+ * the file aside, and what came since goes into a new one. */
 static void
 test_damage (StoreFixture *f, gconstpointer data)
 {

@@ -175,7 +175,7 @@ test_kill_at_random (StoreFixture *f, gconstpointer data)
     g_assert_cmpuint (list_all (store, &n_events), >=, progress->committed);
     g_assert_cmpuint (n_events, <=, 2000);
     relay_store_free (store);
-    g_assert_cmpint (history_sql_int (f, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), ==, 1);
+    history_expect_sound (f);
   }
   g_assert_cmpint (history_sql_int (f, "SELECT count(*) FROM events"), ==,
                    history_sql_int (f, "SELECT max(ordinal) - min(ordinal) + 1 FROM events"));
