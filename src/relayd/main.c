@@ -24,16 +24,19 @@ log_error (const GError *error)
 static gboolean
 on_terminate (gpointer user_data)
 {
-  relay_daemon_stop (user_data);
+  RelayDaemon **daemon = user_data;
+
+  relay_daemon_stop (*daemon);
   return G_SOURCE_CONTINUE;
 }
 
 static gboolean
 on_hangup (gpointer user_data)
 {
+  RelayDaemon **daemon = user_data;
   g_autoptr (GError) error = NULL;
 
-  if (!relay_daemon_reload (user_data, &error)) {
+  if (!relay_daemon_reload (*daemon, &error)) {
     log_error (error);
     relay_err ("The old configuration stays");
   }
@@ -96,13 +99,15 @@ main (int argc, char **argv)
   /* Memory holds a token: no core dump, and no other process of the user's that reads along. */
   prctl (PR_SET_DUMPABLE, 0);
 
+  /* From here on, as who sees the name on the bus may send one. They are handled when the loop runs: there is a daemon then. */
+  g_unix_signal_add (SIGTERM, on_terminate, &daemon);
+  g_unix_signal_add (SIGINT, on_terminate, &daemon);
+  g_unix_signal_add (SIGHUP, on_hangup, &daemon);
+
   daemon = relay_daemon_new (config, &error);
   if (daemon == NULL) {
     log_error (error);
     return EXIT_FAILURE;
   }
-  g_unix_signal_add (SIGTERM, on_terminate, daemon);
-  g_unix_signal_add (SIGINT, on_terminate, daemon);
-  g_unix_signal_add (SIGHUP, on_hangup, daemon);
   return relay_daemon_run (daemon) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
