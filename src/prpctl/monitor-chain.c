@@ -338,6 +338,7 @@ on_properties_read (sd_bus_message *reply, void *user_data, sd_bus_error *ret_er
   GError *error = NULL;
 
   monitor->call = sd_bus_slot_unref (monitor->call);
+  monitor->status_asked = FALSE;
   if (sd_bus_message_is_method_error (reply, NULL)) {
     /* A relay that is not there, and is not to be started, is waited for. */
     if (sd_bus_message_is_method_error (reply, SD_BUS_ERROR_NAME_HAS_NO_OWNER) && monitor->run->client->no_start) {
@@ -363,6 +364,7 @@ void
 monitor_break_off_chain (Monitor *monitor)
 {
   monitor->call = sd_bus_slot_unref (monitor->call);
+  monitor->status_asked = FALSE;
   drop_page (monitor);
 }
 
@@ -379,5 +381,6 @@ monitor_begin_chain (Monitor *monitor, gboolean auto_start)
     monitor_fail (monitor, error);
     return;
   }
+  monitor->status_asked = TRUE;
   call_async (monitor, call, on_properties_read);
 }

@@ -16,6 +16,7 @@ typedef struct {
   PrpctlRun *run;
   PrpctlOutput events, notes;
   PrpctlStatus *status;
+  gboolean status_asked; /* its properties are on their way, all of them */
   char *owner;       /* the relay's unique name on the bus, NULL while it is away */
   sd_bus_slot *call; /* the link of the chain that waits for its answer */
   gint64 call_usec;  /* CLOCK_MONOTONIC, when it was sent */

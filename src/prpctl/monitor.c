@@ -142,7 +142,8 @@ on_properties_changed (sd_bus_message *message, void *user_data, sd_bus_error *r
   const char *interface;
   int r;
 
-  if (monitor->done || !is_from_relay (monitor, message))
+  /* An answer that is still to come has this change in it. */
+  if (monitor->done || monitor->status_asked || !is_from_relay (monitor, message))
     return 0;
   r = sd_bus_message_read (message, "s", &interface);
   if (r < 0 || !g_str_equal (interface, RELAY_INTERFACE))

@@ -153,7 +153,7 @@ class FakeRelay(Connection):
         self.refusals = refusals or {}  # method: Refusal, or NO_ANSWER
         self.states = {}     # channel: state; active if it is not named
         self.channels = []   # properties of each channel
-        self.during = {}     # method, or property of the history: what to do before it is answered
+        self.during = {}     # method, or property: what to do before it is answered
         self.properties = {
             "Version": GLib.Variant("s", "0.1.0"), "State": GLib.Variant("s", "connected"),
             "LastError": GLib.Variant("(ss)", ("", "")), "NextAttempt": GLib.Variant("t", 0),
@@ -174,7 +174,7 @@ class FakeRelay(Connection):
         history = Gio.DBusNodeInfo.new_for_xml((SOURCE_DIR / "dbus" / f"{HISTORY}.xml").read_text()).interfaces[0]
         if has_history:
             self.connection.register_object(PATH, history, self.on_call, self.get_history_property, None)
-        self.connection.register_object(PATH, interface, self.on_call, lambda c, s, p, i, name: self.properties[name], None)
+        self.connection.register_object(PATH, interface, self.on_call, self.get_property, None)
         self.connection.register_object(PATH, manager, self.on_call, None, None)
         if prepare is not None:  # before anybody can call
             prepare(self)
@@ -188,6 +188,10 @@ class FakeRelay(Connection):
         self.channels.append((path, values))
         self.connection.register_object(path, self.channel_interface, None,
                                         lambda c, s, p, i, property_name: values[property_name], None)
+
+    def get_property(self, _connection, _sender, _path, _interface, name):
+        self.during.get(name, lambda: None)()
+        return self.properties[name]
 
     def get_history_property(self, _connection, _sender, _path, _interface, name):
         self.during.get(name, lambda: None)()

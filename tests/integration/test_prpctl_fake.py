@@ -389,6 +389,22 @@ def test_monitor_state_at_the_start(relay, bus, monitor):
     successor.close()
 
 
+def test_monitor_state_before_the_answer(relay, bus, monitor):
+    """A change that comes while all of the successor's properties are asked for is told once, with their words."""
+    one = monitor()
+    relay.close()
+    one.wait_note("went away")
+
+    def prepare(fake):
+        fake.during["Version"] = lambda: fake.set(State=GLib.Variant("s", "connecting"))
+
+    successor = FakeRelay(bus.address, prepare=prepare)
+    one.wait_note("relay: connecting to wss://relay.example/ws")
+    assert one.stop() == 0
+    assert len(one.notes) == 4
+    successor.close()
+
+
 def test_monitor_state_changes(relay, monitor):
     one = monitor()
     relay.set(State=GLib.Variant("s", "waiting"), LastError=GLib.Variant("(ss)", ("CONNECTION_LOST", "Cut \033off.")),
