@@ -63,6 +63,26 @@ parse_since (const char *text, guint64 *ret_since_usec, GError **error)
   return prpctl_time_parse (text, (guint64) g_get_real_time (), zone, ret_since_usec, error);
 }
 
+/* As of a script's variable that was never set: nothing would be found, and nobody would know why. */
+static gboolean
+check_filter (const char *name, const char *value, GError **error)
+{
+  if (value == NULL || *value != '\0')
+    return TRUE;
+  g_set_error (error, PRPCTL_ERROR, PRPCTL_EXIT_USAGE, _("%s is empty; leave it out for whatever there is"), name);
+  return FALSE;
+}
+
+static gboolean
+check_filters (const PrpctlOptions *options, GError **error)
+{
+  for (char **type = options->types; type != NULL && *type != NULL; type++)
+    if (!check_filter ("--type", *type, error))
+      return FALSE;
+  return check_filter ("--prp", options->prp, error) && check_filter ("--agent", options->agent, error) &&
+         check_filter ("--project", options->project, error);
+}
+
 /* What was given as text. */
 typedef struct {
   char *timeout, *count, *seconds, *from, *lines, *since;
@@ -180,7 +200,7 @@ parse_arguments (PrpctlOptions *options, const char *const *argv, GError **error
          (texts.count == NULL || parse_count (texts.count, &options->count, error)) &&
          (texts.lines == NULL || parse_lines (texts.lines, &options->lines, error)) &&
          (texts.since == NULL || parse_since (texts.since, &options->since_usec, error)) &&
-         (texts.from == NULL || prpctl_cursor_parse (texts.from, &options->from, error));
+         (texts.from == NULL || prpctl_cursor_parse (texts.from, &options->from, error)) && check_filters (options, error);
 }
 
 const char *

@@ -103,7 +103,8 @@ test_bad (void)
     { "--seconds", "inf" },   { "--count", "0" },       { "--count", "-3" },     { "--count", "ten" },
     { "--count", "1.5" },     { "--count", "99999999999999999999" }, { "--count" },
     { "--lines", "-1" },      { "--lines", "some" },    { "--since", "soon" },   { "--from", "there" },
-    { "--from", "" },         { "--type" },             { "--lines", "4294967296" },
+    { "--from", "" },         { "--type" },             { "--lines", "4294967296" }, { "--type", "" },
+    { "--prp", "" },          { "--agent", "" },        { "--project", "" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
