@@ -22,6 +22,7 @@ void prpctl_event_clear (PrpctlEvent *event);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PrpctlEvent, prpctl_event_clear)
 
 #define PRPCTL_EVENT_GAP_TYPE "relay.gap"
+#define PRPCTL_EVENT_GAP_SINCE_UNKNOWN 1 /* its `since` where that is not known any more */
 
 /* Reads the event's dictionary (a{sv}) at @message's position and moves behind it. Returns 1, 0 at the end of the
  * container, or a negative errno. */

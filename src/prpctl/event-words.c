@@ -23,6 +23,7 @@
 #define MAX_CHANGES 12     /* changes named in one line */
 #define MAX_CHANNELS 8     /* of a gap, likewise */
 #define MAX_IDS 2
+#define GAP_FRACTION_USEC (10 * G_USEC_PER_SEC)
 
 typedef struct {
   const RelayJsonReader *json;
@@ -244,16 +245,30 @@ find_time (const Telling *telling, const char *member)
   return (guint64) MAX (relay_json_reader_int64 (telling->json, token), 0);
 }
 
+/* Most gaps are short, and the difference between a half second and none is one of events. */
+static char *
+format_gap_duration (guint64 usec)
+{
+  if (usec < GAP_FRACTION_USEC)
+    return g_strdup_printf (_("%.1f s"), (double) usec / G_USEC_PER_SEC);
+  return prpctl_text_format_duration (usec);
+}
+
 static void
 gap (const Telling *telling)
 {
   guint64 since_usec = find_time (telling, "since"), until_usec = find_time (telling, "until");
   g_autofree char *since = prpctl_text_format_time (since_usec, telling->now_usec);
   g_autofree char *until = prpctl_text_format_time (until_usec, telling->now_usec);
-  g_autofree char *duration = prpctl_text_format_duration (until_usec > since_usec ? until_usec - since_usec : 0);
+  g_autofree char *duration = format_gap_duration (until_usec > since_usec ? until_usec - since_usec : 0);
   g_autofree char *channels = list_channels (telling);
   g_autofree char *cause = explain_cause (telling);
 
+  if (since_usec <= PRPCTL_EVENT_GAP_SINCE_UNKNOWN) {
+    /* Translators: a time, names of channels, why. */
+    g_string_append_printf (telling->out, _("gap: until %s events of %s may have been missed: %s"), until, channels, cause);
+    return;
+  }
   /* Translators: two times and how long that is, names of channels, why. */
   g_string_append_printf (telling->out, _("gap: from %s until %s (%s) events of %s may have been missed: %s"), since, until,
                           duration, channels, cause);

@@ -130,11 +130,26 @@ static const RelayConnectorEvents connector_events = { .event = on_event, .alive
 /* ---- gaps ---- */
 
 static void
+log_gap (const RelayGap *gap)
+{
+  const guint n_channels = g_strv_length (gap->channels);
+
+  if (gap->since_usec <= RELAY_GAP_SINCE_UNKNOWN)
+    relay_log_fields (LOG_NOTICE, RELAY_LOG_FIELDS ("PRP_CODE", gap->cause),
+                      "Events may have been missed on %u channel(s), since it is not known when (%s)", n_channels, gap->cause);
+  else
+    relay_log_fields (LOG_NOTICE, RELAY_LOG_FIELDS ("PRP_CODE", gap->cause),
+                      "Events may have been missed on %u channel(s) in %.1f s (%s)", n_channels,
+                      (double) (gap->until_usec - gap->since_usec) / G_USEC_PER_SEC, gap->cause);
+}
+
+static void
 on_gap (const RelayGap *gap, gpointer user_data)
 {
   RelayDaemon *daemon = user_data;
   RelayGap numbered = *gap;
 
+  log_gap (gap);
   numbered.sequence = relay_store_next_sequence (daemon->store);
   if (!daemon->failed)
     relay_service_emit_gap (daemon->service, &numbered);
@@ -207,7 +222,7 @@ restore_durable (RelayDaemon *daemon, gint64 ended_usec)
 static void
 on_recovered (gpointer user_data)
 {
-  restore_durable (user_data, 1);
+  restore_durable (user_data, RELAY_GAP_SINCE_UNKNOWN);
 }
 
 static RelayHistoryLimits

@@ -234,7 +234,7 @@ relay_coverage_new (RelaySubscriptions *subscriptions, RelayCoverageGap gap, Rel
   self->changed = changed;
   self->user_data = user_data;
   self->entries = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) entry_free);
-  self->alive_usec = 1; /* long ago, but not never */
+  self->alive_usec = RELAY_GAP_SINCE_UNKNOWN;
   self->cause = RELAY_GAP_CAUSE_RESTARTED;
   relay_subscriptions_watch (subscriptions, on_changed, self);
   return self;

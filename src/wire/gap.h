@@ -16,6 +16,8 @@ typedef struct {
 
 #define RELAY_GAP_TYPE "relay.gap"
 
+#define RELAY_GAP_SINCE_UNKNOWN 1 /* long ago, but not never */
+
 /* Causes that are no trouble. */
 #define RELAY_GAP_CAUSE_RESTARTED "RESTARTED"       /* the relay was not running */
 #define RELAY_GAP_CAUSE_DISCONNECTED "DISCONNECTED" /* the user asked for it: Disconnect */

@@ -83,11 +83,14 @@ test_gap (void)
                 "the relay was not running");
   assert_words (GAP ("1795447785000000", "1795447785000000", "DISCONNECTED", "'a:1','a:2','a:3','a:4','a:5','a:6','a:7','a:8',"
                                                                              "'a:9','a:10'"),
-                "gap: from 15:29:45 until 15:29:45 (0 s) events of a:1, a:2, a:3, a:4, a:5, a:6, a:7, a:8, … (10 in all) may "
+                "gap: from 15:29:45 until 15:29:45 (0.0 s) events of a:1, a:2, a:3, a:4, a:5, a:6, a:7, a:8, … (10 in all) may "
                 "have been missed: disconnected as asked for");
   assert_words (GAP ("-5", "'x'", "RECONFIGURED", ""),
-                "gap: from 1970-01-01 00:00:00 until 1970-01-01 00:00:00 (0 s) events of  may have been missed: "
-                "the configuration changed");
+                "gap: until 1970-01-01 00:00:00 events of  may have been missed: the configuration changed");
+  assert_words (GAP ("1", "1795447785000000", "RESTARTED", "'project:x'"),
+                "gap: until 15:29:45 events of project:x may have been missed: the relay was not running");
+  assert_words (GAP ("1795447784710000", "1795447785000000", "CONNECTION_LOST", "'project:x'"),
+                "gap: from 15:29:44 until 15:29:45 (0.3 s) events of project:x may have been missed: CONNECTION_LOST");
 }
 
 static void
@@ -128,7 +131,7 @@ test_hostile (void)
                 "PRP p updated: �[A �[2J → �[H");
   assert_words (EVENT ("error", "'code':'\\u001b','message':'\177'"), "the server reports �: �");
   assert_words (GAP ("0", "0", "\\u001b", "'\\u001b'"),
-                "gap: from 1970-01-01 00:00:00 until 1970-01-01 00:00:00 (0 s) events of � may have been missed: �");
+                "gap: until 1970-01-01 00:00:00 events of � may have been missed: �");
   assert_words (json, expected);
 }
 
