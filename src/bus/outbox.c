@@ -121,7 +121,7 @@ try_to_send (RelayOutbox *outbox, sd_bus_message *message)
     return FALSE;
   if (r < 0)
     relay_err ("Could not send a signal: %s", g_strerror (-r));
-  else
+  else if (sd_bus_message_is_signal (message, NULL, "Gap") <= 0)
     outbox->status->events_emitted++;
   return TRUE;
 }
