@@ -69,21 +69,22 @@ static const Row table[] = {
   { DOMAIN_OURS, RELAY_CAUSE_CONFIGURATION, "CONFIGURATION", RELAY_REMEDY_RETRY,
     N_("The configuration cannot be used: %s.") },
   { DOMAIN_OURS, RELAY_CAUSE_STORE_FULL, "STORE_FULL", RELAY_REMEDY_RETRY,
-    N_("Events go on, but they are kept in memory only, and so are changes of subscriptions, as there is no room to store "
+    N_("Events are relayed, but new ones and changes of subscriptions are kept in memory only: there is no room to store "
        "them (%s). Make room; what waits is stored then.") },
   { DOMAIN_OURS, RELAY_CAUSE_STORE_READ_ONLY, "STORE_READ_ONLY", RELAY_REMEDY_RETRY,
-    N_("Events go on, but they are kept in memory only, and so are changes of subscriptions, as their store may not be "
+    N_("Events are relayed, but new ones and changes of subscriptions are kept in memory only: their store may not be "
        "written (%s). Make the file and its folder writable for the user; what waits is stored then.") },
   { DOMAIN_OURS, RELAY_CAUSE_STORE_DAMAGED, "STORE_DAMAGED", RELAY_REMEDY_RETRY,
-    N_("The store of past events and subscriptions was damaged, and a new one was begun. The old one was kept: %s.") },
+    N_("The store of past events and subscriptions was damaged, and a new one was begun (%s). Subscribe again to what is "
+       "missing in `prpctl channels`.") },
   { DOMAIN_OURS, RELAY_CAUSE_STORE_NEWER, "STORE_NEWER", RELAY_REMEDY_RETRY,
-    N_("The store of past events and subscriptions was made by a newer version of the relay, and a new one was begun. "
-       "The old one was kept: %s.") },
+    N_("The store of past events and subscriptions was made by a newer version of the relay, and a new one was begun "
+       "(%s). Subscribe again to what is missing in `prpctl channels`.") },
   { DOMAIN_OURS, RELAY_CAUSE_STORE_LOCKED, "STORE_LOCKED", RELAY_REMEDY_RETRY,
-    N_("Events go on, but they are kept in memory only, and so are changes of subscriptions, as another program has "
-       "their store locked (%s). What waits is stored when that program is done.") },
+    N_("Events are relayed, but new ones and changes of subscriptions are kept in memory only: another program has their "
+       "store locked (%s). What waits is stored when that program is done.") },
   { DOMAIN_OURS, RELAY_CAUSE_STORE, "STORE", RELAY_REMEDY_RETRY,
-    N_("Events go on, but they are kept in memory only, and so are changes of subscriptions, as their store cannot be "
+    N_("Events are relayed, but new ones and changes of subscriptions are kept in memory only: their store cannot be "
        "used (%s). It is tried again by itself.") },
 
   { DOMAIN_CERTIFICATE, G_TLS_CERTIFICATE_EXPIRED, "TLS_EXPIRED", RELAY_REMEDY_RETRY,
