@@ -21,7 +21,7 @@ typedef struct {
 /* Causes that are no trouble. */
 #define RELAY_GAP_CAUSE_RESTARTED "RESTARTED"       /* the relay was not running */
 #define RELAY_GAP_CAUSE_DISCONNECTED "DISCONNECTED" /* the user asked for it: Disconnect */
-#define RELAY_GAP_CAUSE_RECONFIGURED "RECONFIGURED" /* another server, or other credentials */
+#define RELAY_GAP_CAUSE_RECONFIGURED "RECONFIGURED" /* another server, or other authorities */
 
 /* The gap as a message of the wire, to be stored and listed like any other: id "", timestamp of `until` (RFC 3339, UTC),
  * data with since, until, cause, channels and sequence. Caller frees. */
