@@ -466,7 +466,7 @@ def test_lowered_limit(lab, place):
     lab.start()
     lab.send()
     lab.check_reader()  # has begun, so that it takes what comes, however soon that leaves
-    lab.flood(21000)
+    lab.send(21000)
     lab.wait_first(-20000)
     [[(full_pages,)]] = place.query("PRAGMA page_count")
     lab.relay.configure(History={"MaxEvents": 100})
@@ -483,7 +483,7 @@ def test_lowered_limit(lab, place):
     assert chapters <= 2 and used < full_pages / 20
     # It stays so.
     for _ in range(5):
-        lab.flood(2000)
+        lab.send(2000)
         lab.wait_first(-100)
     lab.check_listed(-100)
     events, chapters, used = rows()
