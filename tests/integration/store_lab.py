@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -71,23 +72,30 @@ class Mounts(Place):
     def __init__(self, relay):
         super().__init__(relay)
         self.outside.mkdir()
-        self._process = subprocess.Popen([*self.UNSHARE, "sh", "-c", "echo ready; exec cat"], stdin=subprocess.PIPE,
-                                         stdout=subprocess.PIPE, text=True)
-        line = self._process.stdout.readline().strip()
-        assert line == "ready", f"no namespace for mounts: {line!r}"
+        # What mounts is started by who made the namespace, or it would not have the right to.
+        self._process = subprocess.Popen(
+            [*self.UNSHARE, "sh", "-c", 'echo 0; while read -r line; do eval "$line"; echo $?; done'],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._expect_success("a namespace for mounts")
         own = f"/proc/{self._process.pid}"
         # The root as well: it need not be that of the machine.
-        self._enter = ["nsenter", f"--mount={own}/ns/mnt", f"--root={own}/root",
+        relay.enter = ["nsenter", f"--mount={own}/ns/mnt", f"--root={own}/root",
                        *([] if self.IS_ROOT else [f"--user={own}/ns/user", "--preserve-credentials"])]
         self._inside = pathlib.Path(own, "root")
-        relay.enter = self._enter
 
     @property
     def folder(self):
         return self._inside / self.outside.relative_to("/")
 
+    def _expect_success(self, what):
+        line = self._process.stdout.readline().strip()
+        assert line == "0", f"{what}: {line!r}"
+
     def run(self, *command):
-        subprocess.run([*self._enter, *map(str, command)], check=True, stdin=subprocess.DEVNULL)
+        line = shlex.join(map(str, command))
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+        self._expect_success(line)
 
     def mount_memory(self, kibibytes):
         self.run("mount", "-t", "tmpfs", "-o", f"size={kibibytes}k,mode=0700", "tmpfs", self.outside)

@@ -235,7 +235,7 @@ def test_damaged_before_the_start(lab, place, client, damage):
     damage(place.db)
     before = place.contents()
     lab.start()
-    lab.check_fault(DAMAGED, str(place.bad().name), "kept", since=since)
+    lab.check_fault(DAMAGED, f"renamed to {place.bad().name}", "Subscribe again", since=since)
     assert {"relay.db": place.bad().read_bytes()} == before
     lab.check_recovered()
     lab.check_listed(since)
@@ -320,7 +320,7 @@ def test_damaged_while_it_is_used(lab, place, client):
     history_id = client.history_id()
     with contextlib.suppress(BusError):
         read_all(client)
-    lab.check_trouble(DAMAGED, place.bad().name, "kept")
+    lab.check_trouble(DAMAGED, f"renamed to {place.bad().name}", "Subscribe again")
     assert client.history_id() != history_id
     wait_until(lambda: client.changes("HistoryId", interface=HISTORY), "the new HistoryId to be told")
     assert len(place.bad().read_bytes()) == len(before)
@@ -369,7 +369,7 @@ def test_a_newer_version(lab, place, client):
     database.close()
     before = place.contents()
     lab.start()
-    lab.check_fault(NEWER, place.bad().name, "newer", since=since)
+    lab.check_fault(NEWER, f"renamed to {place.bad().name}", "newer version", since=since)
     assert {"relay.db": place.bad().read_bytes()} == before
     lab.check_recovered()
     lab.restart_killed(since)
