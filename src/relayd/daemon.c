@@ -204,18 +204,19 @@ restore_durable (RelayDaemon *daemon, gint64 ended_usec)
   g_auto (GStrv) channels = relay_store_list_durable (daemon->store);
 
   for (char **channel = channels; *channel != NULL; channel++) {
+    const RelayChannel *known = relay_subscriptions_lookup (daemon->subscriptions, *channel);
     gint64 since_usec = relay_store_get_covered (daemon->store, *channel);
 
-    if (!relay_channel_name_check (*channel, NULL) || relay_subscriptions_lookup (daemon->subscriptions, *channel) != NULL)
+    if (!relay_channel_name_check (*channel, NULL) || (known != NULL && known->durable))
       continue;
     if (since_usec == RELAY_COVERAGE_ACTIVE)
       since_usec = ended_usec;
-    if (since_usec > 0) {
+    if (since_usec > 0)
       relay_coverage_restore (daemon->coverage, *channel, since_usec);
-      relay_store_set_covered (daemon->store, *channel, since_usec);
-    }
+    on_covered (*channel, daemon);
     relay_subscriptions_set_durable (daemon->subscriptions, *channel, TRUE);
   }
+  relay_coverage_tell (daemon->coverage, FALSE);
 }
 
 /* Of a file that could not be read before it is no longer known when its run ended: long ago. */

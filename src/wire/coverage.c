@@ -11,7 +11,7 @@
  *
  * A closed hole waits to be told with the others of its loss: the channels come back in as many confirmations as the server
  * likes, and a loss is to be told once. It waits until all is answered; or until its channel is lost again, for
- * then another loss begins.
+ * then another loss begins. Until it is told it counts as open for whoever asks, lest it is forgotten with the process.
  *
  * A channel that is not wanted any more takes its hole with it. One that the server refuses stays open until it is
  * active again, on whatever connection: what it shows meanwhile is its own state.
@@ -19,8 +19,8 @@
 typedef struct {
   char *name; /* a GRefString, the table's key */
   gint64 since_usec;       /* RELAY_COVERAGE_ACTIVE, or when the open hole began */
-  gint64 active_since_usec, confirmed_usec; /* of the channel; different if it was heard on the connection before, too */
   const char *cause;       /* of the open hole */
+  gint64 carried_usec;     /* when it was last confirmed by a connection that took it over from another one, 0: never */
   gint64 told_since_usec;  /* of the closed hole, 0 if there is none */
   gint64 told_until_usec;
   const char *told_cause;
@@ -53,6 +53,22 @@ entry_add (RelayCoverage *self, const char *channel)
   entry->name = g_ref_string_new (channel);
   g_hash_table_insert (self->entries, entry->name, entry);
   return entry;
+}
+
+static void
+set_closed (RelayCoverage *self, Entry *entry, gint64 since_usec, gint64 until_usec, const char *cause)
+{
+  entry->told_since_usec = since_usec;
+  entry->told_until_usec = until_usec;
+  entry->told_cause = cause;
+  self->n_closed++;
+}
+
+/* A closed hole is older than an open one. */
+static gint64
+get_since (const Entry *entry)
+{
+  return entry->told_since_usec != 0 ? entry->told_since_usec : entry->since_usec;
 }
 
 /* ---- telling ---- */
@@ -117,6 +133,8 @@ tell_loss (RelayCoverage *self, GArray *holes, guint start)
   g_ptr_array_add (channels, NULL);
   gap.channels = (char **) channels->pdata;
   self->gap (&gap, self->user_data);
+  for (guint i = start; i < end; i++)
+    self->changed (g_array_index (holes, Entry, i).name, self->user_data);
   return end;
 }
 
@@ -151,31 +169,21 @@ forget (RelayCoverage *self, Entry *entry)
   g_hash_table_remove (self->entries, entry->name);
 }
 
+/* Moves the entry to where the channel is. */
 static void
-close_hole (RelayCoverage *self, Entry *entry, gint64 until_usec)
-{
-  entry->told_since_usec = entry->since_usec;
-  entry->told_until_usec = until_usec;
-  entry->told_cause = entry->cause;
-  entry->since_usec = RELAY_COVERAGE_ACTIVE;
-  self->n_closed++;
-}
-
-/* Moves the entry to where the channel is. FALSE: it was there. */
-static gboolean
 move (RelayCoverage *self, Entry *entry, gboolean is_active, gint64 active_since_usec)
 {
   if ((entry->since_usec == RELAY_COVERAGE_ACTIVE) == is_active)
-    return FALSE;
-  if (is_active) {
-    close_hole (self, entry, active_since_usec);
-    return TRUE;
-  }
+    return;
   if (entry->told_since_usec != 0)
     tell_closed (self);
-  entry->since_usec = self->alive_usec;
-  entry->cause = self->cause;
-  return TRUE;
+  if (is_active) {
+    set_closed (self, entry, entry->since_usec, active_since_usec, entry->cause);
+    entry->since_usec = RELAY_COVERAGE_ACTIVE;
+  } else {
+    entry->since_usec = self->alive_usec;
+    entry->cause = self->cause;
+  }
 }
 
 static void
@@ -184,20 +192,22 @@ on_changed (const RelayChannel *channel, RelayChannelChange change, gpointer use
   RelayCoverage *self = user_data;
   Entry *entry = g_hash_table_lookup (self->entries, channel->name);
   gboolean is_active = channel->state == RELAY_CHANNEL_ACTIVE;
-  gboolean is_new = entry == NULL;
+  gint64 before = relay_coverage_get_since (self, channel->name);
 
   if (!channel->durable && channel->n_holds == 0) {
     if (entry != NULL)
       forget (self, entry);
     return;
   }
-  if (is_new && !is_active)
+  if (entry == NULL && !is_active)
     return;
-  if (is_new)
+  if (entry == NULL)
     entry = entry_add (self, channel->name);
-  entry->active_since_usec = channel->active_since_usec;
-  entry->confirmed_usec = channel->confirmed_usec;
-  if (move (self, entry, is_active, channel->active_since_usec) || is_new)
+  /* A channel that was active before is active since then. */
+  if (is_active && channel->confirmed_usec != channel->active_since_usec)
+    entry->carried_usec = channel->confirmed_usec;
+  move (self, entry, is_active, channel->active_since_usec);
+  if (get_since (entry) != before)
     self->changed (channel->name, self->user_data);
 }
 
@@ -209,16 +219,37 @@ relay_coverage_handed_over (RelayCoverage *self, gint64 proof_usec, gint64 until
 
   if (proof_usec >= until_usec)
     return;
+  tell_closed (self);
   g_hash_table_iter_init (&iter, self->entries);
   while (g_hash_table_iter_next (&iter, NULL, &value)) {
     Entry *entry = value;
 
-    if (entry->since_usec != RELAY_COVERAGE_ACTIVE || entry->told_since_usec != 0 ||
-        entry->active_since_usec == entry->confirmed_usec || entry->confirmed_usec <= proof_usec)
+    /* The present connection may have been lost meanwhile, too: that is another hole, unless it holds this one. */
+    if (entry->carried_usec <= proof_usec || (entry->since_usec != RELAY_COVERAGE_ACTIVE && entry->since_usec <= proof_usec))
+      continue;
+    set_closed (self, entry, proof_usec, MIN (entry->carried_usec, until_usec), cause);
+    self->changed (entry->name, self->user_data);
+  }
+}
+
+void
+relay_coverage_prove (RelayCoverage *self, gint64 lost_usec, gint64 proof_usec)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  if (proof_usec <= lost_usec)
+    return;
+  g_hash_table_iter_init (&iter, self->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    Entry *entry = value;
+
+    /* A hole that has closed meanwhile goes by what was known. */
+    if (entry->since_usec != lost_usec)
       continue;
     entry->since_usec = proof_usec;
-    entry->cause = cause;
-    close_hole (self, entry, MIN (entry->confirmed_usec, until_usec));
+    if (entry->told_since_usec == 0)
+      self->changed (entry->name, self->user_data);
   }
 }
 
@@ -253,13 +284,23 @@ relay_coverage_free (RelayCoverage *self)
 void
 relay_coverage_restore (RelayCoverage *self, const char *channel, gint64 since_usec)
 {
-  Entry *entry;
+  Entry *entry = g_hash_table_lookup (self->entries, channel);
 
-  g_return_if_fail (since_usec > 0 && !g_hash_table_contains (self->entries, channel));
+  g_return_if_fail (since_usec > 0);
 
-  entry = entry_add (self, channel);
-  entry->since_usec = since_usec;
-  entry->cause = RELAY_GAP_CAUSE_RESTARTED;
+  if (entry == NULL) {
+    entry = entry_add (self, channel);
+    entry->since_usec = since_usec;
+    entry->cause = RELAY_GAP_CAUSE_RESTARTED;
+  } else if (entry->told_since_usec != 0) {
+    entry->told_since_usec = MIN (entry->told_since_usec, since_usec);
+  } else if (entry->since_usec != RELAY_COVERAGE_ACTIVE) {
+    entry->since_usec = MIN (entry->since_usec, since_usec);
+  } else {
+    const RelayChannel *known = relay_subscriptions_lookup (self->subscriptions, channel);
+
+    set_closed (self, entry, since_usec, known != NULL ? known->active_since_usec : since_usec, RELAY_GAP_CAUSE_RESTARTED);
+  }
 }
 
 void
@@ -279,5 +320,5 @@ relay_coverage_get_since (RelayCoverage *self, const char *channel)
 {
   const Entry *entry = g_hash_table_lookup (self->entries, channel);
 
-  return entry != NULL ? entry->since_usec : RELAY_COVERAGE_NEVER;
+  return entry != NULL ? get_since (entry) : RELAY_COVERAGE_NEVER;
 }

@@ -26,8 +26,8 @@ RelayCoverage *relay_coverage_new (RelaySubscriptions *subscriptions, RelayCover
 void relay_coverage_free (RelayCoverage *coverage);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayCoverage, relay_coverage_free)
 
-/* At the start, before anything is asked: @channel was not heard since @since_usec (CLOCK_REALTIME), as the relay was not
- * running. */
+/* @channel was not heard since @since_usec (CLOCK_REALTIME), as the relay was not running. To be called before it is asked for;
+ * or later, where that comes to light only then. */
 void relay_coverage_restore (RelayCoverage *coverage, const char *channel, gint64 since_usec);
 
 /* The proof of life of the connection that the active channels are on: all that the server had sent by then was heard. */
@@ -36,13 +36,17 @@ void relay_coverage_set_alive (RelayCoverage *coverage, gint64 realtime_usec);
 void relay_coverage_set_cause (RelayCoverage *coverage, const char *cause);
 
 /* The connection before the present one has ended, its last proof of life was at @proof_usec, and it had been handed over at
- * @until_usec. What it still had to bring was missed, up to each channel's confirmation on the present one. Nothing was if
- * that was not after the proof. */
+ * @until_usec. What it still had to bring was missed, up to each channel's confirmation on the connection that took over, be
+ * that there still or not. Nothing was if that was not after the proof. */
 void relay_coverage_handed_over (RelayCoverage *coverage, gint64 proof_usec, gint64 until_usec, const char *cause);
+
+/* The connection that was lost, when its proof of life was at @lost_usec, has been heard to its end since, which proves more. */
+void relay_coverage_prove (RelayCoverage *coverage, gint64 lost_usec, gint64 proof_usec);
 
 /* Tells what closed, if all that is asked for is answered. To be called when relay_subscriptions had something to do, and
  * (@now: TRUE, whatever is unanswered) before a connection is given up. */
 void relay_coverage_tell (RelayCoverage *coverage, gboolean now);
 
-/* RELAY_COVERAGE_NEVER, RELAY_COVERAGE_ACTIVE, or since when it is not heard (CLOCK_REALTIME µs). */
+/* RELAY_COVERAGE_NEVER, RELAY_COVERAGE_ACTIVE, or since when it is not heard (CLOCK_REALTIME µs), or was not and that is not
+ * told yet. */
 gint64 relay_coverage_get_since (RelayCoverage *coverage, const char *channel);

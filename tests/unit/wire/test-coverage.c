@@ -183,7 +183,8 @@ test_restart (Covered *c, gconstpointer data)
   relay_subscriptions_connected (c->f.subs);
   confirm_at (c, "a:1 a:2", T (5));
   expect_told (c, "-100-5 RESTARTED a:1");
-  g_assert_cmpstr (c->changed->str, ==, "a:1 a:2");
+  g_assert_cmpstr (c->changed->str, ==, "a:2 a:1");
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, RELAY_COVERAGE_ACTIVE);
 }
 
 /* A handover: no channel is lost while one of the connections has it. */
@@ -243,6 +244,138 @@ test_handed_over (Covered *c, gconstpointer data)
   g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:2"), ==, RELAY_COVERAGE_ACTIVE);
 }
 
+/* A hole that is closed and waits to be told is not forgotten, should the relay end before that. */
+static void
+test_untold (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (1));
+  lose_at (c, "LOST", T (10));
+  g_string_truncate (c->changed, 0);
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1", T (20));
+  expect_told (c, "");
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, T (10));
+  g_assert_cmpstr (c->changed->str, ==, "");
+  confirm_at (c, "a:2", T (21));
+  expect_told (c, "10-21 LOST a:1 a:2");
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, RELAY_COVERAGE_ACTIVE);
+  g_assert_cmpstr (c->changed->str, ==, "a:1 a:2");
+}
+
+/* a:1 and a:2 are handed over, each confirmed at another time; a:3 is new. */
+static void
+hand_over (Covered *c)
+{
+  hold (&c->f, "a:1 a:2");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (1));
+  relay_subscriptions_begin_handover (c->f.subs);
+  hold (&c->f, "a:3");
+  confirm_at (c, "a:3 a:1", T (10));
+  confirm_at (c, "a:2", T (12));
+  relay_subscriptions_end_handover (c->f.subs, TRUE);
+}
+
+/* The connection that took over is lost as well, before it is known that the one before could not bring all. */
+static void
+test_both_lost (Covered *c, gconstpointer data)
+{
+  hand_over (c);
+  lose_at (c, "LOST", T (20));
+  g_string_truncate (c->changed, 0);
+  relay_coverage_handed_over (c->coverage, T (5), T (13), "CUT");
+  relay_coverage_tell (c->coverage, FALSE);
+  expect_told (c, ""); /* not connected */
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, T (5));
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:3"), ==, T (20));
+  g_assert_cmpuint (strlen (c->changed->str), ==, strlen ("a:1 a:2"));
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2 a:3", T (30));
+  expect_told (c, "5-12 CUT a:1 a:2, 20-30 LOST a:1 a:2 a:3");
+}
+
+/* … after there is a third one already; and what is lost since before that has no second hole. */
+static void
+test_late_end (Covered *c, gconstpointer data)
+{
+  hand_over (c);
+  lose_at (c, "LOST", T (20));
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2 a:3", T (30));
+  expect_told (c, "20-30 LOST a:1 a:2 a:3");
+  relay_coverage_handed_over (c->coverage, T (11), T (13), "CUT");
+  relay_coverage_tell (c->coverage, FALSE);
+  expect_told (c, "11-12 CUT a:2");
+  lose_at (c, "LOST", T (9));
+  relay_coverage_handed_over (c->coverage, T (9), T (13), "CUT");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2 a:3", T (40));
+  expect_told (c, "9-40 LOST a:1 a:2 a:3");
+}
+
+/* One loss is not told yet when the next one is known. */
+static void
+test_two_losses (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (1));
+  lose_at (c, "LOST", T (2));
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1", T (3)); /* a:2 is not answered, on either of them */
+  relay_subscriptions_begin_handover (c->f.subs);
+  confirm_at (c, "a:1", T (10));
+  relay_subscriptions_end_handover (c->f.subs, TRUE);
+  relay_coverage_handed_over (c->coverage, T (8), T (11), "CUT");
+  expect_told (c, "2-3 LOST a:1");
+  confirm_at (c, "a:2", T (20));
+  expect_told (c, "2-20 LOST a:2, 8-10 CUT a:1");
+}
+
+/* That the relay was not running comes to light late. */
+static void
+test_restored_late (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (1));
+  relay_coverage_restore (c->coverage, "a:1", T (-5));
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, T (-5));
+  relay_coverage_tell (c->coverage, FALSE);
+  expect_told (c, "-5-1 RESTARTED a:1");
+  lose_at (c, "LOST", T (10));
+  relay_coverage_restore (c->coverage, "a:2", T (-5));
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (20));
+  expect_told (c, "-5-20 LOST a:2, 10-20 LOST a:1");
+}
+
+/* What was lost has said more since. */
+static void
+test_proven (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2 a:3");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (1));
+  refuse (&c->f, NULL, "INVALID_CHANNEL", "a:3");
+  lose_at (c, "LOST", T (10));
+  g_string_truncate (c->changed, 0);
+  relay_coverage_prove (c->coverage, T (10), T (9));
+  relay_coverage_prove (c->coverage, T (9), T (14));
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, T (10));
+  g_assert_cmpstr (c->changed->str, ==, "");
+  relay_coverage_prove (c->coverage, T (10), T (14));
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, T (14));
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:3"), ==, RELAY_COVERAGE_NEVER);
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1", T (20));
+  relay_coverage_prove (c->coverage, T (14), T (15)); /* a:1 is back already */
+  confirm_at (c, "a:2 a:3", T (21));
+  expect_told (c, "14-20 LOST a:1, 15-21 LOST a:2");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -255,5 +388,11 @@ main (int argc, char **argv)
   ADD ("restart", test_restart);
   ADD ("handover", test_handover);
   ADD ("handed-over", test_handed_over);
+  ADD ("untold", test_untold);
+  ADD ("both-lost", test_both_lost);
+  ADD ("late-end", test_late_end);
+  ADD ("two-losses", test_two_losses);
+  ADD ("restored-late", test_restored_late);
+  ADD ("proven", test_proven);
   return g_test_run ();
 }
