@@ -181,10 +181,12 @@ relay_connector_on_attempt (gpointer user_data)
 {
   RelayConnector *connector = user_data;
 
-  if (connector->stopping)
+  if (connector->stopping) {
+    relay_handover_cut (connector);
     connector->stopped (connector->stopped_data);
-  else
+  } else {
     relay_connector_begin_attempt (connector);
+  }
 }
 
 /* ---- hastening ---- */

@@ -14,6 +14,8 @@ typedef enum { REQUEST_NONE, REQUEST_GET, REQUEST_RENEW } Request;
 typedef struct {
   RelayConversation *conversation;
   gint64 handed_over_usec; /* CLOCK_REALTIME when another one had taken over all channels; 0: none did */
+  gint64 lost_usec;        /* its proof of life when its channels were lost with it; 0: it had none, or they were taken over */
+  gint64 closed_usec, closed_boottime_usec; /* when we closed it, by two clocks */
 } Retired;
 
 struct RelayConnector {
@@ -40,6 +42,7 @@ struct RelayConnector {
   gboolean paused;
   gint64 alive_told_usec; /* CLOCK_MONOTONIC */
   GSource *answers_turn;  /* the server has said something about channels */
+  gint64 unanswered_usec; /* CLOCK_MONOTONIC since when there is one of which it has not; 0: there is none */
   GArray *retired;        /* of Retired, the oldest first */
 
   RelayConversation *next; /* to take over from `conversation` */
@@ -72,8 +75,8 @@ struct RelayConnector {
 void relay_connector_open (RelayConnector *connector, RelayToken *token);
 /* The conversation is no longer one to rely on: it ended, or we end it. */
 void relay_connector_leave_up (RelayConnector *connector);
-/* The channels are heard no more. @cause: static or interned. */
-void relay_connector_lose_channels (RelayConnector *connector, const char *cause);
+/* The channels are heard no more, since the proof of life, which is returned. @cause: static or interned. */
+gint64 relay_connector_lose_channels (RelayConnector *connector, const char *cause);
 /* Closes all there is; it is heard to its end. */
 void relay_connector_close (RelayConnector *connector, guint code, const char *reason, const char *cause);
 /* A connection is up, be it the first or one that took over. */
@@ -129,10 +132,15 @@ void relay_handover_abandon (RelayConnector *connector, const RelayTrouble *trou
 void relay_handover_check (RelayConnector *connector);
 /* The connection at hand has ended (@trouble). Returns whether the new one could take its place. */
 gboolean relay_handover_rescue (RelayConnector *connector, const RelayTrouble *trouble);
-/* Closes the conversation, and hears it to its end. */
+/* Closes the conversation, and hears it to its end. Of @handed_over_usec and @lost_usec (see Retired) one is 0, or both. */
 void relay_handover_retire (RelayConnector *connector, RelayConversation *conversation, guint code, const char *reason,
-                            gint64 handed_over_usec);
+                            gint64 handed_over_usec, gint64 lost_usec);
 /* A conversation ended: FALSE if it was none of the retired. */
 gboolean relay_handover_take_end (RelayConnector *connector, RelayConversation *conversation);
+/* Cuts what is still heard to its end. */
+void relay_handover_cut (RelayConnector *connector);
+/* @alive_usec, a proof of life of the connection at hand; or an earlier time, if what a connection that was taken over still
+ * has to bring could be missed since that. */
+gint64 relay_handover_get_alive (RelayConnector *connector, gint64 alive_usec);
 /* The callback of handover_timer. */
 void relay_handover_on_timer (gpointer user_data);

@@ -37,27 +37,32 @@ relay_connector_leave_up (RelayConnector *connector)
   relay_status_set_server (connector->status, "", "", NULL);
 }
 
-void
+gint64
 relay_connector_lose_channels (RelayConnector *connector, const char *cause)
 {
+  gint64 proof_usec = relay_conversation_get_proof (connector->conversation);
+
   relay_coverage_tell (connector->coverage, TRUE);
-  relay_coverage_set_alive (connector->coverage, relay_conversation_get_proof (connector->conversation));
+  relay_coverage_set_alive (connector->coverage, proof_usec);
   relay_coverage_set_cause (connector->coverage, cause);
   relay_subscriptions_disconnected (connector->subscriptions);
+  connector->unanswered_usec = 0;
+  return proof_usec;
 }
 
 void
 relay_connector_close (RelayConnector *connector, guint code, const char *reason, const char *cause)
 {
   RelayConversation *conversation;
+  gint64 lost_usec;
 
   relay_handover_abandon (connector, NULL, FALSE);
   if (connector->conversation == NULL)
     return;
   relay_connector_leave_up (connector);
-  relay_connector_lose_channels (connector, cause);
+  lost_usec = relay_connector_lose_channels (connector, cause);
   conversation = g_steal_pointer (&connector->conversation);
-  relay_handover_retire (connector, conversation, code, reason, 0);
+  relay_handover_retire (connector, conversation, code, reason, 0, lost_usec);
 }
 
 void
@@ -218,6 +223,25 @@ on_channel_changed (const RelayChannel *channel, RelayChannelChange change, gpoi
     relay_turn_arm (connector->answers_turn);
 }
 
+/* What was missed is told when all is answered. But a server that has us wait, or callers that never cease to ask for channels,
+ * are not to keep it from those who wait for it. */
+static void
+tell_gaps (RelayConnector *connector)
+{
+  guint64 patience = connector->options.gap_usec != 0 ? connector->options.gap_usec : RELAY_CONNECTOR_GAP_USEC;
+  gint64 now = g_get_monotonic_time ();
+  gboolean is_time;
+
+  if (connector->step != STEP_UP || relay_subscriptions_is_settled (connector->subscriptions))
+    connector->unanswered_usec = 0;
+  else if (connector->unanswered_usec == 0)
+    connector->unanswered_usec = now;
+  is_time = connector->unanswered_usec != 0 && now - connector->unanswered_usec >= (gint64) patience;
+  relay_coverage_tell (connector->coverage, is_time);
+  if (is_time)
+    connector->unanswered_usec = now;
+}
+
 /* The server has answered, for some channels or all: is it time to tell what was missed, or to hand over? What it does not
  * answer at all is known as that only later, without a word of anybody's. */
 static void
@@ -225,9 +249,9 @@ on_answers (gpointer user_data)
 {
   RelayConnector *connector = user_data;
 
-  relay_coverage_tell (connector->coverage, FALSE);
+  tell_gaps (connector);
   relay_handover_check (connector);
-  if (connector->step == STEP_UP && !relay_subscriptions_is_settled (connector->subscriptions))
+  if (connector->unanswered_usec != 0)
     relay_turn_arm_in (connector->answers_turn, RELAY_CONNECTOR_ANSWERS_CHECK_USEC);
 }
 
@@ -385,7 +409,7 @@ void
 relay_connector_configure (RelayConnector *connector, const RelayConnectorOptions *options)
 {
   RelayConnectorOptions old = connector->options;
-  gboolean another_server;
+  gboolean another_server, is_refused;
 
   if (connector->stopping)
     return;
@@ -395,7 +419,12 @@ relay_connector_configure (RelayConnector *connector, const RelayConnectorOption
   connector->request = REQUEST_NONE;
   relay_connector_options_clear (&old);
   take_url (connector);
+  is_refused = connector->refused != NULL && connector->step == STEP_UP && !another_server &&
+               relay_token_equal (connector->refused, connector->token);
   relay_connector_forget_refusals (connector);
+  /* The token in use is to be replaced in any case: the server will not say so again. */
+  if (is_refused)
+    relay_connector_set_refused (connector, connector->token, connector->refused_expired);
   relay_subscriptions_ask_again (connector->subscriptions);
 
   switch (connector->step) {
@@ -446,7 +475,9 @@ relay_connector_set_paused (RelayConnector *connector, gboolean paused)
 gint64
 relay_connector_get_alive (RelayConnector *connector)
 {
-  return connector->step == STEP_UP ? relay_conversation_get_proof (connector->conversation) : 0;
+  if (connector->step != STEP_UP)
+    return 0;
+  return relay_handover_get_alive (connector, relay_conversation_get_proof (connector->conversation));
 }
 
 gboolean

@@ -18,6 +18,7 @@ typedef struct {
   guint max_attempts; /* failed attempts after which it gives up; 0: never */
   guint64 stable_usec;   /* 0: RELAY_CONNECTOR_STABLE_USEC */
   guint64 handover_usec; /* 0: RELAY_CONNECTOR_HANDOVER_USEC */
+  guint64 gap_usec;      /* 0: RELAY_CONNECTOR_GAP_USEC */
 } RelayConnectorOptions;
 
 #define RELAY_CONNECTOR_STABLE_USEC (30 * G_USEC_PER_SEC) /* up that long: the backoff starts anew */
@@ -35,6 +36,8 @@ typedef struct {
 #define RELAY_CONNECTOR_MAX_RETIRED 4
 /* While answers for channels are awaited: how often to see whether the time for them is over. */
 #define RELAY_CONNECTOR_ANSWERS_CHECK_USEC G_USEC_PER_SEC
+/* What was missed is told when the server has answered for all channels, or after that long for those that are heard again. */
+#define RELAY_CONNECTOR_GAP_USEC (60 * G_USEC_PER_SEC)
 /* RelayConnectorEvents.alive comes at most this often. */
 #define RELAY_CONNECTOR_ALIVE_USEC (10 * G_USEC_PER_SEC)
 
@@ -85,7 +88,8 @@ void relay_connector_hasten (RelayConnector *connector, gboolean slept);
 /* Is there a network? TRUE at first. Hastens where there is one. Without effect for a server on this machine. */
 void relay_connector_set_network (RelayConnector *connector, gboolean available);
 
-/* The last proof of life of the connection at hand, CLOCK_REALTIME µs; 0 if there is none. */
+/* The last proof of life of the connection at hand, CLOCK_REALTIME µs; 0 if there is none. Where what the one before it was
+ * sent has not all been heard, that one's. */
 gint64 relay_connector_get_alive (RelayConnector *connector);
 
 /* Will there be an answer from the server within seconds (connecting, connected, waiting)? FALSE while disconnected,

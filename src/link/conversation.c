@@ -543,6 +543,19 @@ relay_conversation_ping (RelayConversation *conversation, RelayPingCallback call
 }
 
 void
+relay_conversation_adopt_pings (RelayConversation *conversation, RelayConversation *from)
+{
+  g_autoptr (GArray) waiters = g_steal_pointer (&from->waiters);
+
+  from->waiters = g_array_new (FALSE, FALSE, sizeof (Waiter));
+  for (guint i = 0; i < waiters->len; i++) {
+    const Waiter *waiter = &g_array_index (waiters, Waiter, i);
+
+    relay_conversation_ping (conversation, waiter->callback, waiter->user_data);
+  }
+}
+
+void
 relay_conversation_set_paused (RelayConversation *conversation, gboolean paused)
 {
   relay_link_set_paused (conversation->link, paused);
@@ -558,4 +571,10 @@ gint64
 relay_conversation_get_proof (RelayConversation *conversation)
 {
   return relay_link_get_proof (conversation->link);
+}
+
+gint64
+relay_conversation_get_proof_boottime (RelayConversation *conversation)
+{
+  return relay_link_get_proof_boottime (conversation->link);
 }

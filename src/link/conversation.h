@@ -60,7 +60,10 @@ void relay_conversation_publish (RelayConversation *conversation);
 void relay_conversation_wake (RelayConversation *conversation);
 /* A round trip of the protocol's ping, shared by all who ask while one is under way. Answers within pong_timeout_usec. */
 void relay_conversation_ping (RelayConversation *conversation, RelayPingCallback callback, gpointer user_data);
-/* As relay_link_probe and relay_link_get_proof. */
+/* Who waits for a pong of @from, which is about to be closed, waits for one of @conversation instead. */
+void relay_conversation_adopt_pings (RelayConversation *conversation, RelayConversation *from);
+/* As relay_link_probe, relay_link_get_proof and relay_link_get_proof_boottime. */
 void relay_conversation_probe (RelayConversation *conversation, guint64 timeout_usec);
 gint64 relay_conversation_get_proof (RelayConversation *conversation);
+gint64 relay_conversation_get_proof_boottime (RelayConversation *conversation);
 void relay_conversation_set_paused (RelayConversation *conversation, gboolean paused);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "common/clock.h"
 #include "common/log.h"
 #include "link/connector-private.h"
 
@@ -26,45 +27,85 @@
 
 /* ---- conversations that we close ---- */
 
+/* Its proof of life, CLOCK_REALTIME by that clock as it stood when we closed it: what it is compared with is of that time, and
+ * the clock may have been set since. */
+static gint64
+get_proof (const Retired *retired)
+{
+  gint64 proof_usec = relay_conversation_get_proof_boottime (retired->conversation);
+
+  return proof_usec != 0 ? retired->closed_usec + (proof_usec - retired->closed_boottime_usec) : 0;
+}
+
 /* It has ended for good: was anything missed? */
 static void
 reckon (RelayConnector *connector, const Retired *retired)
 {
-  if (retired->handed_over_usec == 0)
-    return;
-  relay_coverage_handed_over (connector->coverage, relay_conversation_get_proof (retired->conversation),
-                              retired->handed_over_usec, CAUSE_CUT);
+  gint64 proof_usec = get_proof (retired);
+
+  if (retired->handed_over_usec != 0)
+    relay_coverage_handed_over (connector->coverage, proof_usec, retired->handed_over_usec, CAUSE_CUT);
+  else if (retired->lost_usec != 0)
+    relay_coverage_prove (connector->coverage, retired->lost_usec, proof_usec);
   relay_turn_arm (connector->answers_turn);
+}
+
+/* Takes it from the list. */
+static void
+bury (RelayConnector *connector, guint index)
+{
+  Retired retired = g_array_index (connector->retired, Retired, index);
+
+  g_array_remove_index (connector->retired, index);
+  reckon (connector, &retired);
+  relay_conversation_free (retired.conversation);
 }
 
 void
 relay_handover_retire (RelayConnector *connector, RelayConversation *conversation, guint code, const char *reason,
-                       gint64 handed_over_usec)
+                       gint64 handed_over_usec, gint64 lost_usec)
 {
-  Retired retired = { conversation, handed_over_usec };
+  Retired retired = {
+    .conversation = conversation,
+    .handed_over_usec = handed_over_usec,
+    .lost_usec = lost_usec,
+    .closed_usec = g_get_real_time (),
+    .closed_boottime_usec = relay_clock_boottime (),
+  };
 
-  if (connector->retired->len == RELAY_CONNECTOR_MAX_RETIRED) {
-    Retired oldest = g_array_index (connector->retired, Retired, 0);
-
-    g_array_remove_index (connector->retired, 0);
-    reckon (connector, &oldest);
-    relay_conversation_free (oldest.conversation);
-  }
+  if (connector->retired->len == RELAY_CONNECTOR_MAX_RETIRED)
+    bury (connector, 0);
   g_array_append_val (connector->retired, retired);
   relay_conversation_close (conversation, code, reason);
+}
+
+void
+relay_handover_cut (RelayConnector *connector)
+{
+  while (connector->retired->len > 0)
+    bury (connector, 0);
+}
+
+gint64
+relay_handover_get_alive (RelayConnector *connector, gint64 alive_usec)
+{
+  for (guint i = 0; i < connector->retired->len; i++) {
+    const Retired *retired = &g_array_index (connector->retired, Retired, i);
+    gint64 proof_usec = get_proof (retired);
+
+    if (retired->handed_over_usec > proof_usec)
+      alive_usec = MIN (alive_usec, proof_usec);
+  }
+  return alive_usec;
 }
 
 gboolean
 relay_handover_take_end (RelayConnector *connector, RelayConversation *conversation)
 {
   for (guint i = 0; i < connector->retired->len; i++) {
-    Retired retired = g_array_index (connector->retired, Retired, i);
-
-    if (retired.conversation != conversation)
+    if (g_array_index (connector->retired, Retired, i).conversation != conversation)
       continue;
-    g_array_remove_index (connector->retired, i);
-    reckon (connector, &retired);
-    relay_conversation_free (conversation);
+    bury (connector, i);
     return TRUE;
   }
   return FALSE;
@@ -141,18 +182,24 @@ relay_handover_abandon (RelayConnector *connector, const RelayTrouble *trouble, 
 {
   RelayConversation *next = g_steal_pointer (&connector->next);
   g_autoptr (RelayToken) token = g_steal_pointer (&connector->next_token);
+  gint64 lost_usec = 0;
 
   relay_turn_disarm (connector->handover_timer);
   if (next == NULL)
     return;
   if (relay_subscriptions_is_handing_over (connector->subscriptions)) {
+    /* What was asked for meanwhile, it alone has. */
+    lost_usec = relay_conversation_get_proof (next);
+    relay_coverage_set_alive (connector->coverage, lost_usec);
+    relay_coverage_set_cause (connector->coverage, trouble != NULL ? g_intern_string (trouble->code)
+                                                                   : RELAY_GAP_CAUSE_RECONFIGURED);
     relay_subscriptions_end_handover (connector->subscriptions, FALSE);
     relay_conversation_set_asking (connector->conversation, TRUE);
   }
   if (ended)
     relay_conversation_free (next);
   else
-    relay_handover_retire (connector, next, 1000, "another connection goes on", 0);
+    relay_handover_retire (connector, next, 1000, "another connection goes on", 0, lost_usec);
   if (trouble != NULL)
     plan_another (connector, token, trouble);
 }
@@ -187,6 +234,7 @@ take_over (RelayConnector *connector, gint64 proof_usec, const char *cause)
   connector->conversation = g_steal_pointer (&connector->next);
   g_clear_pointer (&connector->token, relay_token_unref);
   connector->token = g_steal_pointer (&connector->next_token);
+  g_clear_pointer (&connector->verdict, relay_trouble_free); /* was on another one */
   relay_turn_disarm (connector->handover_timer);
   relay_connector_set_renewal (connector);
   return old;
@@ -211,7 +259,8 @@ relay_handover_check (RelayConnector *connector)
     return;
   old = take_over (connector, relay_conversation_get_proof (connector->conversation), CAUSE_CUT);
   settle (connector);
-  relay_handover_retire (connector, old, 1000, "another connection has taken over", now);
+  relay_conversation_adopt_pings (connector->conversation, old);
+  relay_handover_retire (connector, old, 1000, "another connection has taken over", now, 0);
 }
 
 /* With what was confirmed so far. */

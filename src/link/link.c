@@ -701,6 +701,12 @@ relay_link_get_proof (RelayLink *link)
   return relay_proof_get (&link->proof);
 }
 
+gint64
+relay_link_get_proof_boottime (RelayLink *link)
+{
+  return relay_proof_get_boottime (&link->proof);
+}
+
 void
 relay_link_set_paused (RelayLink *link, gboolean paused)
 {

@@ -72,6 +72,8 @@ void relay_link_probe (RelayLink *link, guint64 timeout_usec);
  * while paused. Still there in `closed`, where an orderly end, the peer's close frame or the end of its stream, counts
  * like anything heard; after relay_link_close the peer's answer to that proves the time of the call. 0 before `opened`. */
 gint64 relay_link_get_proof (RelayLink *link);
+/* Likewise in CLOCK_BOOTTIME µs, to be compared with what was noted earlier: nobody sets that clock. */
+gint64 relay_link_get_proof_boottime (RelayLink *link);
 
 /* Closes with @code (RFC 6455 §7.4.1); `closed` follows, after RELAY_LINK_CLOSE_TIMEOUT_USEC at most, which rests while
  * paused: what has come until then is still delivered. During the handshake: gives it up. */

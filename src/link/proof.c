@@ -129,6 +129,12 @@ relay_proof_get_age (const RelayProof *proof)
   return relay_clock_boottime () - proof->proof_usec;
 }
 
+gint64
+relay_proof_get_boottime (const RelayProof *proof)
+{
+  return proof->proof_usec;
+}
+
 void
 relay_proof_end (RelayProof *proof)
 {

@@ -34,6 +34,8 @@ void relay_proof_answered (RelayProof *proof, gint64 asked_usec);
 gint64 relay_proof_get (const RelayProof *proof);
 /* How old it is, sleep included. */
 gint64 relay_proof_get_age (const RelayProof *proof);
+/* CLOCK_BOOTTIME µs, which nobody sets; 0: there is none. */
+gint64 relay_proof_get_boottime (const RelayProof *proof);
 
 /* The socket is about to go. */
 void relay_proof_end (RelayProof *proof);

@@ -290,6 +290,78 @@ test_configure (void)
   g_clear_pointer (&bed.connector, relay_connector_free);
 }
 
+/* ---- what was missed ---- */
+
+static void
+connect_channels (Bed *bed)
+{
+  bed_init (bed);
+  bed->options.gap_usec = 300 * MSEC;
+  relay_subscriptions_hold (bed->subscriptions, "project:a");
+  relay_subscriptions_hold (bed->subscriptions, "project:b");
+  bed_start (bed);
+  wait_for_connections (bed, 1);
+  ws_wait_for (bed_is_active (bed, "project:a") && bed_is_active (bed, "project:b"));
+}
+
+/* A server that says goodbye in good order has said all until then. */
+static void
+test_gap_disconnect (gconstpointer data)
+{
+  gboolean stop = GPOINTER_TO_INT (data);
+  g_auto (Bed) bed = { 0 };
+  gint64 before;
+
+  connect_channels (&bed);
+  ws_run_for (200 * MSEC);
+  before = g_get_real_time ();
+  if (stop)
+    relay_connector_stop (bed.connector, on_stopped, &bed);
+  else
+    relay_connector_disconnect (bed.connector);
+  g_assert_cmpint (relay_coverage_get_since (bed.coverage, "project:a"), <, before);
+  if (stop)
+    ws_wait_for (bed.stopped);
+  else
+    ws_wait_for (relay_coverage_get_since (bed.coverage, "project:a") >= before);
+  g_assert_cmpint (relay_coverage_get_since (bed.coverage, "project:b"), >=, before);
+  if (stop)
+    return;
+  relay_connector_connect (bed.connector);
+  ws_wait_for (bed.gaps->len > 0);
+  g_assert_cmpint (bed.gap_since_usec, >=, before);
+  bed_expect_gaps (&bed, "DISCONNECTED project:a project:b");
+}
+
+/* Confirms project:a, and will hear of anything else later. */
+static void
+answer_half (WsPeer *peer, const char *text, gpointer user_data)
+{
+  g_autofree char *busy = service_error ("RATE_LIMITED", NULL, NULL);
+
+  if (strstr (text, "project:a") != NULL)
+    ws_peer_send_text (peer, "{\"id\":\"m\",\"type\":\"subscription.confirmed\",\"timestamp\":\"t\",\"data\":{"
+                             "\"subscribedChannels\":[\"project:a\"]}}");
+  ws_peer_send_text (peer, busy);
+}
+
+/* A server that has us wait for some channels is no reason not to tell of the others. */
+static void
+test_gap_in_parts (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  connect_channels (&bed);
+  bed.server->text = answer_half;
+  ws_peer_abort (ws_server_last (bed.server));
+  ws_wait_for (bed.gaps->len > 0);
+  g_assert_false (bed_is_active (&bed, "project:b"));
+  bed_expect_gaps (&bed, "CONNECTION_LOST project:a");
+  bed.server->text = service_answer;
+  ws_wait_for (bed.gaps->len > 0);
+  bed_expect_gaps (&bed, "CONNECTION_LOST project:b");
+}
+
 /* ---- freed at any time ---- */
 
 static void
@@ -337,6 +409,9 @@ main (int argc, char **argv)
   g_test_add_func ("/connector/stop-deaf", test_stop_deaf);
   g_test_add_func ("/connector/stop-unconnected", test_stop_unconnected);
   g_test_add_func ("/connector/configure", test_configure);
+  g_test_add_data_func ("/connector/gap/disconnect", GINT_TO_POINTER (FALSE), test_gap_disconnect);
+  g_test_add_data_func ("/connector/gap/stop", GINT_TO_POINTER (TRUE), test_gap_disconnect);
+  g_test_add_func ("/connector/gap/in-parts", test_gap_in_parts);
   for (guint i = 0; i < G_N_ELEMENTS (states); i++) {
     g_autofree char *path = g_strdup_printf ("/connector/free/%s", relay_state_to_string (states[i]));
 

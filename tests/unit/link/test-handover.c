@@ -342,6 +342,187 @@ test_interrupted (gconstpointer data)
   }
 }
 
+/* ---- what was missed ---- */
+
+#define CONFIRMED(channel) \
+  "{\"id\":\"m\",\"type\":\"subscription.confirmed\",\"timestamp\":\"t\",\"data\":{\"subscribedChannels\":[\"" channel "\"]}}"
+
+static gint64
+get_since (Bed *bed, const char *channel)
+{
+  return relay_coverage_get_since (bed->coverage, channel);
+}
+
+/* A second connection has taken over; the first one was told so, and does not answer that. Returns when it was last heard. */
+static guint64
+start_unproven (Bed *bed)
+{
+  guint64 heard;
+
+  start_unanswered (bed);
+  heard = (guint64) g_get_real_time ();
+  ws_run_for (50 * MSEC);
+  bed->server->deaf_to_close = TRUE;
+  confirm_all (peer (bed, 1));
+  ws_wait_for (peer (bed, 0)->close_code == 1000);
+  bed_expect_gaps (bed, "");
+  return heard;
+}
+
+/* What the service had for the first one, and held back, is lost with it. */
+static void
+test_held_back (void)
+{
+  g_auto (Bed) bed = { 0 };
+  guint64 heard = start_unproven (&bed);
+
+  bed.server->text = service_answer;
+  ws_peer_abort (peer (&bed, 0));
+  ws_wait_for (bed.gaps->len > 0);
+  g_assert_cmpuint (bed.gap_since_usec, <=, heard);
+  g_assert_cmpuint (bed.gap_until_usec, >, heard);
+  g_assert_cmpstr (bed.states->str, ==, "connecting connected ");
+  bed_expect_gaps (&bed, "CONNECTION_LOST project:a project:b");
+}
+
+/* It never ends: cut after a while. Meanwhile it is not taken for granted that it brought all. */
+static void
+test_never_ends (void)
+{
+  g_auto (Bed) bed = { 0 };
+  guint64 heard = start_unproven (&bed);
+
+  ws_peer_send_text (peer (&bed, 1), SERVICE_DELETED);
+  ws_wait_for (bed.n_events == 1);
+  ws_run_for (50 * MSEC);
+  g_assert_cmpint (relay_connector_get_alive (bed.connector), <=, heard);
+  g_assert_cmpint (relay_connector_get_alive (bed.connector), >, 0);
+  ws_wait_for (bed.gaps->len > 0);
+  g_assert_cmpint (relay_connector_get_alive (bed.connector), >, heard);
+  g_assert_cmpuint (bed.gap_since_usec, <=, heard);
+  bed_expect_gaps (&bed, "CONNECTION_LOST project:a project:b");
+}
+
+/* The one that took over is lost before it. */
+static void
+test_both_die (void)
+{
+  g_auto (Bed) bed = { 0 };
+  guint64 heard = start_unproven (&bed);
+
+  ws_peer_abort (peer (&bed, 1));
+  ws_wait_for (!bed_is_active (&bed, "project:a"));
+  g_assert_cmpint (get_since (&bed, "project:a"), >, heard);
+  ws_peer_abort (peer (&bed, 0));
+  ws_wait_for (get_since (&bed, "project:a") <= (gint64) heard && get_since (&bed, "project:b") <= (gint64) heard);
+  bed.server->text = service_answer;
+  ws_wait_for (strchr (bed.gaps->str, ',') != NULL);
+  bed_expect_gaps (&bed, "CONNECTION_LOST project:a project:b, CONNECTION_LOST project:a project:b");
+}
+
+static void
+on_stopped (gpointer user_data)
+{
+  ((Bed *) user_data)->stopped = TRUE;
+}
+
+/* The relay ends while nothing is read. */
+static void
+test_stopped_while_paused (void)
+{
+  g_auto (Bed) bed = { 0 };
+  guint64 heard = start_unproven (&bed);
+
+  relay_connector_set_paused (bed.connector, TRUE);
+  relay_connector_stop (bed.connector, on_stopped, &bed);
+  ws_wait_for (bed.stopped);
+  g_assert_cmpint (get_since (&bed, "project:a"), <=, heard);
+  g_assert_cmpint (get_since (&bed, "project:a"), >, heard - 10 * G_USEC_PER_SEC);
+}
+
+/* Asked for on the second one alone, which ends. */
+static void
+test_asked_meanwhile (void)
+{
+  g_auto (Bed) bed = { 0 };
+  guint64 heard;
+
+  start_unanswered (&bed);
+  relay_subscriptions_hold (bed.subscriptions, "project:c");
+  ws_wait_for (service_count (peer (&bed, 1), "subscribe") == 2);
+  heard = (guint64) g_get_real_time () - 50 * MSEC; /* a tick of the kernel's may be missing */
+  ws_peer_send_text (peer (&bed, 1), CONFIRMED ("project:c"));
+  ws_wait_for (bed_is_active (&bed, "project:c"));
+  ws_peer_abort (peer (&bed, 1));
+  ws_wait_for (!bed_is_active (&bed, "project:c"));
+  g_assert_cmpint (get_since (&bed, "project:c"), >=, heard);
+  bed.server->text = service_answer;
+  confirm_all (peer (&bed, 0));
+  ws_wait_for (bed.gaps->len > 0);
+  g_assert_cmpuint (bed.gap_since_usec, >=, heard);
+  bed_expect_gaps (&bed, "CONNECTION_LOST project:c");
+}
+
+/* ---- what comes in between ---- */
+
+/* Who waits for a pong of the first one is given that of the second one. */
+static void
+test_ping (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start_unanswered (&bed);
+  bed_ping (&bed);
+  ws_wait_for (service_count (peer (&bed, 0), "ping") == 1);
+  bed.server->text = service_answer;
+  confirm_all (peer (&bed, 1));
+  ws_wait_for (bed.ping != 0);
+  g_assert_cmpint (bed.ping, ==, -1);
+  g_assert_cmpuint (service_count (peer (&bed, 1), "ping"), ==, 1);
+}
+
+/* A token that was forbidden says nothing about the one that came after it. */
+static void
+test_forbidden_before (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  g_unlink (bed.token_file);
+  bed.life_sec = 2;
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  bed.life_sec = 3600;
+  bed.granted = g_strdup ("bad");
+  bed.server->answer = g_strdup ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
+  ws_wait_for (bed.server->peers->len == 2 && peer (&bed, 1)->ended);
+  g_clear_pointer (&bed.server->answer, g_free);
+  g_clear_pointer (&bed.granted, g_free);
+  relay_connector_hasten (bed.connector, TRUE);
+  wait_for_connections (&bed, 2);
+  ws_peer_abort (ws_server_last (bed.server));
+  wait_for_connections (&bed, 3);
+}
+
+/* The endpoint is down, and the configuration is read again: the service says only once that the token has expired. */
+static void
+test_reload_after_refusal (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start (&bed);
+  bed.refresh_status = 502;
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (bed.n_refreshes == 1);
+  ws_run_for (50 * MSEC);
+  bed.refresh_status = 200;
+  relay_connector_configure (bed.connector, &bed.options);
+  wait_for_connections (&bed, 2);
+  assert_unbroken (&bed);
+  g_assert_cmpuint (bed.n_refreshes, ==, 2);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -362,5 +543,13 @@ main (int argc, char **argv)
   g_test_add_data_func ("/link/handover/interrupted/disconnect", GUINT_TO_POINTER (0), test_interrupted);
   g_test_add_data_func ("/link/handover/interrupted/reload", GUINT_TO_POINTER (1), test_interrupted);
   g_test_add_data_func ("/link/handover/interrupted/free", GUINT_TO_POINTER (2), test_interrupted);
+  g_test_add_func ("/link/handover/held-back", test_held_back);
+  g_test_add_func ("/link/handover/never-ends", test_never_ends);
+  g_test_add_func ("/link/handover/both-die", test_both_die);
+  g_test_add_func ("/link/handover/stopped-while-paused", test_stopped_while_paused);
+  g_test_add_func ("/link/handover/asked-meanwhile", test_asked_meanwhile);
+  g_test_add_func ("/link/handover/ping", test_ping);
+  g_test_add_func ("/link/handover/forbidden-before", test_forbidden_before);
+  g_test_add_func ("/link/handover/reload-after-refusal", test_reload_after_refusal);
   return g_test_run ();
 }
