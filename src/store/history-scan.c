@@ -48,6 +48,16 @@ take_turn (Scan *scan)
   return TRUE;
 }
 
+/* It cannot be read. Whoever has not seen it is told, as the history is not complete there. */
+static void
+leave_out (RelayStore *store, guint64 sequence)
+{
+  if (!store->history.has_warned)
+    relay_warning ("Event %" G_GUINT64_FORMAT " of the history cannot be read; it is left out, as any like it", sequence);
+  store->history.has_warned = TRUE;
+  store->history.state.removed = MAX (store->history.state.removed, sequence);
+}
+
 /* Looks at one event. */
 static void
 look_at (Scan *scan, guint64 sequence, gint64 received_usec, const char *text, gsize length)
@@ -56,10 +66,7 @@ look_at (Scan *scan, guint64 sequence, gint64 received_usec, const char *text, g
 
   scan->n_bytes_left -= (gssize) length;
   if (text == NULL || !relay_event_read (&event, &scan->reader, text, length, NULL)) {
-    if (!scan->store->history.has_warned)
-      relay_warning ("Event %" G_GUINT64_FORMAT " of the history cannot be read; it is left out, as any like it",
-                     sequence);
-    scan->store->history.has_warned = TRUE;
+    leave_out (scan->store, sequence);
   } else {
     event.sequence = sequence;
     event.received_usec = received_usec;

@@ -252,6 +252,7 @@ def test_one_event_is_damaged(lab, place):
     [left_out] = set(lab.signalled) - set(lab.listed())
     lab.listed()
     assert lab.relay.log.count(f"Event {left_out} of the history cannot be read") == 1
+    assert lab.client.get("FirstSequence", interface=HISTORY) == left_out + 1  # a reader learns that it is not complete
     lab.send()
     assert lab.listed() == [sequence for sequence in lab.signalled if sequence != left_out]
 
