@@ -26,11 +26,13 @@ confirm_all (WsPeer *to)
     service_answer (to, to->texts->pdata[i], NULL);
 }
 
-/* Connected, with two channels that are active, and an endpoint that renews. */
+/* Connected, with two channels that are active, and an endpoint that renews. @handover_usec: how long the new connection
+ * may take; 0: the default. */
 static void
-start (Bed *bed)
+start_with (Bed *bed, guint64 handover_usec)
 {
   bed_init (bed);
+  bed->options.handover_usec = handover_usec;
   bed_add_endpoint (bed);
   relay_subscriptions_set_durable (bed->subscriptions, "project:a", TRUE);
   relay_subscriptions_hold (bed->subscriptions, "project:b");
@@ -39,14 +41,26 @@ start (Bed *bed)
   ws_wait_for (bed_is_active (bed, "project:a") && bed_is_active (bed, "project:b"));
 }
 
+static void
+start (Bed *bed)
+{
+  start_with (bed, 0);
+}
+
 /* … and a second connection on which nothing is answered yet. */
+static void
+begin_unanswered (Bed *bed)
+{
+  bed->server->text = ignore;
+  ws_peer_send_text (peer (bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (service_count (peer (bed, 1), "subscribe") == 1);
+}
+
 static void
 start_unanswered (Bed *bed)
 {
   start (bed);
-  bed->server->text = ignore;
-  ws_peer_send_text (peer (bed, 0), SERVICE_TOKEN_EXPIRED);
-  ws_wait_for (service_count (peer (bed, 1), "subscribe") == 1);
+  begin_unanswered (bed);
 }
 
 #define assert_unbroken(bed) \
@@ -167,15 +181,7 @@ test_new_one_is_slow (void)
 {
   g_auto (Bed) bed = { 0 };
 
-  bed.options.handover_usec = 0;
-  bed_init (&bed);
-  bed.options.handover_usec = 200 * MSEC;
-  bed_add_endpoint (&bed);
-  relay_subscriptions_set_durable (bed.subscriptions, "project:a", TRUE);
-  relay_subscriptions_set_durable (bed.subscriptions, "project:b", TRUE);
-  bed_start (&bed);
-  wait_for_connections (&bed, 1);
-  ws_wait_for (bed_is_active (&bed, "project:a") && bed_is_active (&bed, "project:b"));
+  start_with (&bed, 200 * MSEC);
   bed.server->text = ignore;
   ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
   peer (&bed, 2); /* a second attempt */
@@ -186,16 +192,41 @@ test_new_one_is_slow (void)
   assert_unbroken (&bed);
 }
 
-/* The server is busy for a while: the first one goes on. */
+/* … or it is not read, as the bus takes no more: then it is no fault of the server's, and the new one has all the time. */
+static void
+test_new_one_is_paused (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  start_with (&bed, 200 * MSEC);
+  begin_unanswered (&bed);
+  relay_connector_set_paused (bed.connector, TRUE);
+  confirm_all (peer (&bed, 1));
+  ws_run_for (700 * MSEC);
+  g_assert_cmpuint (bed.server->peers->len, ==, 2);
+  g_assert_cmpuint (peer (&bed, 0)->close_code, ==, 0);
+  g_assert_cmpuint (peer (&bed, 1)->close_code, ==, 0);
+  bed.server->text = service_answer;
+  relay_connector_set_paused (bed.connector, FALSE);
+  wait_for_connections (&bed, 2);
+  ws_wait_for (peer (&bed, 0)->close_code == 1000);
+  assert_unbroken (&bed);
+}
+
+/* The server is busy for a while: the first one goes on, and the server is left in peace as long as it asks for. */
 static void
 test_new_one_is_put_off (void)
 {
   g_auto (Bed) bed = { 0 };
+  gint64 asked_usec;
 
   start (&bed);
-  bed.server->answer = g_strdup ("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n");
+  bed.server->answer = g_strdup ("HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
   ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  peer (&bed, 1);
+  asked_usec = g_get_monotonic_time ();
   ws_wait_for (bed.server->peers->len == 3);
+  g_assert_cmpint (g_get_monotonic_time () - asked_usec, >=, 1 * SEC);
   assert_unbroken (&bed);
   g_clear_pointer (&bed.server->answer, g_free);
   wait_for_connections (&bed, 2);
@@ -534,6 +565,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/handover/old-one-dies-early", test_old_one_dies_early);
   g_test_add_func ("/link/handover/new-one-dies", test_new_one_dies);
   g_test_add_func ("/link/handover/new-one-is-slow", test_new_one_is_slow);
+  g_test_add_func ("/link/handover/new-one-is-paused", test_new_one_is_paused);
   g_test_add_func ("/link/handover/new-one-is-put-off", test_new_one_is_put_off);
   g_test_add_func ("/link/handover/new-one-is-refused", test_new_one_is_refused);
   g_test_add_func ("/link/handover/bad-file", test_bad_file);

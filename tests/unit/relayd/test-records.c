@@ -103,6 +103,20 @@ turn (void)
     ;
 }
 
+/* ms until something is due although nothing happens; -1: never. */
+static int
+get_timeout (void)
+{
+  GMainContext *context = g_main_context_default ();
+  int priority, timeout;
+
+  g_assert_true (g_main_context_acquire (context));
+  g_main_context_prepare (context, &priority);
+  g_main_context_query (context, G_MAXINT, &timeout, NULL, 0);
+  g_main_context_release (context);
+  return timeout;
+}
+
 static guint64
 append (Fixture *f)
 {
@@ -272,10 +286,13 @@ test_full (Fixture *f, gconstpointer data)
 {
   append (f);
   turn ();
+  g_assert_cmpint (get_timeout (), ==, -1);
   set_full (TRUE);
   append (f);
   turn ();
   set_full (FALSE);
+  g_assert_cmpint (get_timeout (), >, 0); /* another attempt is planned */
+  g_assert_cmpint (get_timeout (), <=, (int) (RELAY_RECORDS_RETRY_USEC / 1000));
   g_assert_cmpuint (f->n_settled, ==, 2);
   g_assert_true (g_str_has_prefix (f->status->error_code, "STORE"));
   g_assert_cmpuint (f->n_shown, ==, 1);
@@ -292,6 +309,7 @@ test_full (Fixture *f, gconstpointer data)
   g_assert_cmpuint (f->n_settled, ==, 5);
   g_assert_cmpuint (f->n_recovered, >, 0);
   expect_stored (f, "1 2 3 ");
+  g_assert_cmpint (get_timeout (), ==, -1);
   g_assert_cmpstr (f->status->error_code, ==, "");
   g_assert_cmpuint (f->n_shown, ==, 2);
   append (f);

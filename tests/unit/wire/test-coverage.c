@@ -134,6 +134,26 @@ test_lost_again (Covered *c, gconstpointer data)
   expect_told (c, "10-30 LOST a:2, 25-30 TIMEOUT a:1");
 }
 
+/* Came back, and was lost again while others are still awaited: another loss, and the first is told. */
+static void
+test_lost_before_it_was_told (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2", T (1));
+  lose_at (c, "LOST", T (10));
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1", T (20));
+  relay_coverage_set_alive (c->coverage, T (25));
+  relay_coverage_set_cause (c->coverage, "CUT");
+  relay_subscriptions_begin_handover (c->f.subs);
+  expect_told (c, "");
+  relay_subscriptions_end_handover (c->f.subs, TRUE); /* with nothing confirmed on the new one */
+  expect_told (c, "10-20 LOST a:1");
+  confirm_at (c, "a:1 a:2", T (30));
+  expect_told (c, "10-30 LOST a:2, 25-30 CUT a:1");
+}
+
 /* Refused now, and taken later: told when it is heard again. */
 static void
 test_refused (Covered *c, gconstpointer data)
@@ -383,6 +403,7 @@ main (int argc, char **argv)
 #define ADD(name, func) g_test_add ("/wire/coverage/" name, Covered, NULL, set_up_covered, func, tear_down_covered)
   ADD ("one-loss", test_one_loss);
   ADD ("lost-again", test_lost_again);
+  ADD ("lost-before-it-was-told", test_lost_before_it_was_told);
   ADD ("refused", test_refused);
   ADD ("wanted-no-more", test_wanted_no_more);
   ADD ("restart", test_restart);
