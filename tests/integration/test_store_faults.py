@@ -9,10 +9,11 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 
 import pytest
 
-from event_stream import EventStream, numbers_of
+from event_stream import EventStream, gaps_of, numbers_of
 from relay_bus import HISTORY, BusError
 from store_lab import APPLICATION_ID, SCHEMA_VERSION, Lab, Mounts, Place, make_version_1
 from test_history import read_all
@@ -445,6 +446,25 @@ def test_locked_at_the_start(lab, place, client, how):
     lab.check_recovered()
     lab.check_listed()
     lab.restart_killed()
+
+
+def test_a_subscription_that_comes_to_light(lab, place, client):
+    """A program holds the channel by the time that the file can be read: it was subscribed in there all the while."""
+    set_up_history(lab)
+    ended = time.time() * 1e6
+    with locked(place.db, "alone"):
+        lab.start(channels=())
+        cookie, states = client.hold(lab.CHANNEL)
+        assert states == {lab.CHANNEL: "active"}
+        back = time.time() * 1e6
+        assert client.wait_channel(lab.CHANNEL, State="active")["Durable"] is False
+    lab.reload()
+    client.wait_channel(lab.CHANNEL, Durable=True)
+    gap = wait_until(lambda: gaps_of(client.signals), "a gap")[0]
+    assert gap.channels == [lab.CHANNEL] and gap.cause == "RESTARTED" and gap.since < ended < gap.until < back
+    client.release(cookie)
+    lab.send()
+    assert client.channels()[lab.CHANNEL]["State"] == "active"
 
 
 def test_signals_while_it_is_opened(lab, place):
