@@ -177,6 +177,41 @@ def test_a_restart(relay, server, client, how):
     assert "project:b" not in later.channels and later.since > gap.until - 1_000_000
 
 
+def test_killed_before_it_is_told(relay, server, client):
+    """A channel is back, the gap waits for another one, and the relay dies: the next one knows."""
+    relay.start(client)
+    client.wait_state("connected")
+    client.subscribe("project:a", "project:b")
+    server.answer_subscribes = False
+    cut = now()
+    server.connection.abort()
+    back = server.wait_connection(2)
+    back.wait_action("subscribe")
+    server.run(server._confirm(back, ["project:a"]))
+    wait_active(client, "project:a")
+    back.send(event(1))
+    client.wait_event_id("ev_1")
+    relay.kill()
+    server.answer_subscribes = True
+    assert not gaps_of(client.signals)
+    relay.start(client)
+    gap = wait_gap(client)
+    assert gap.channels == ["project:a", "project:b"] and gap.cause == "RESTARTED" and gap.since <= cut
+
+
+def test_asked_for_in_good_order(connected, server, client):
+    """The service answers the goodbye: until then all is known."""
+    client.subscribe("project:a")
+    holds_for(lambda: True, "", 0.5)
+    asked = now()
+    client.command("Disconnect")
+    server.connections[0].wait_closed()
+    holds_for(lambda: client.get("State") == "disconnected", "it is connected", 0.3)
+    client.command("Connect")
+    gap = wait_gap(client)
+    assert gap.cause == "DISCONNECTED" and asked <= gap.since
+
+
 def test_a_channel_that_never_was_heard(relay, server, client):
     """Durable, but refused from the first: nothing to tell, whoever restarts."""
     server.answer_subscribes = False

@@ -24,6 +24,8 @@ on_gap (const RelayGap *gap, gpointer user_data)
   g_autofree char *channels = g_strjoinv (" ", gap->channels);
 
   g_string_append_printf (bed->gaps, "%s%s %s", bed->gaps->len > 0 ? ", " : "", gap->cause, channels);
+  g_assert_cmpuint (gap->since_usec, >=, bed->earliest_gap_usec);
+  g_assert_cmpuint (gap->until_usec, >=, gap->since_usec);
   bed->gap_since_usec = gap->since_usec;
   bed->gap_until_usec = gap->until_usec;
 }

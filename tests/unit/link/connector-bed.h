@@ -21,6 +21,7 @@ typedef struct {
   RelayConnector *connector;
   GString *gaps; /* "CAUSE channel channel, …" */
   guint64 gap_since_usec, gap_until_usec; /* of the last one */
+  guint64 earliest_gap_usec; /* no gap may begin before that */
   guint n_events;
   gboolean stopped;
   GString *states; /* each state, with its error's code */
