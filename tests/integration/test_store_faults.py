@@ -315,6 +315,10 @@ def test_damaged_while_it_is_used(lab, place, client):
     offsets = find_pages(place.db)
     assert len(offsets) > 20
     lab.start()
+    # The reader has the gap of the start: with the file it will be gone.
+    wait_until(lambda: gaps_of(client.signals), "the gap")
+    lab.check_signals()
+    lab.check_reader()
     # The -wal has nothing of these pages, and the cache has others: what was read last at the start is the oldest.
     for offset in offsets:
         overwrite(place.db, offset, os.urandom(PAGE))
