@@ -49,6 +49,7 @@ struct RelayConnector {
   RelayToken *next_token;
   GSource *handover_timer; /* with `next`: until when all is to be confirmed on it; else when to try again */
   guint n_handovers_failed; /* in a row */
+  gint64 handover_wait_usec; /* CLOCK_MONOTONIC: the server asked for none before that, with whatever token; 0: it did not */
   RelayTrouble *verdict; /* on the newest token, while the connection at hand goes on with one that was refused; or NULL */
 
   RelayTokens *tokens;
@@ -122,7 +123,7 @@ void relay_connector_on_tokens_changed (gpointer user_data);
 
 extern const RelayConversationEvents relay_connector_conversation_events;
 
-/* Make before break, with @token, while UP. */
+/* Make before break, with @token, while UP; later, if the server has asked for that. */
 void relay_handover_begin (RelayConnector *connector, RelayToken *token);
 /* The new connection was established. */
 void relay_handover_take_established (RelayConnector *connector);

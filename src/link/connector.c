@@ -33,6 +33,7 @@ relay_connector_leave_up (RelayConnector *connector)
   relay_turn_disarm (connector->renewal_timer);
   relay_turn_disarm (connector->handover_timer);
   connector->is_stable = FALSE;
+  connector->handover_wait_usec = 0;
   relay_status_set_connected_since (connector->status, 0);
   relay_status_set_server (connector->status, "", "", NULL);
 }
@@ -401,6 +402,7 @@ reconsider (RelayConnector *connector)
 {
   relay_turn_disarm (connector->renewal_timer);
   relay_handover_abandon (connector, NULL, FALSE);
+  connector->handover_wait_usec = 0; /* who asks does not want to wait */
   relay_connector_watch_renewal (connector, RELAY_CONNECTOR_RENEWAL_MIN_USEC);
   relay_connector_check_token (connector);
 }

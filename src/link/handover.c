@@ -116,6 +116,11 @@ relay_handover_take_end (RelayConnector *connector, RelayConversation *conversat
 void
 relay_handover_begin (RelayConnector *connector, RelayToken *token)
 {
+  if (connector->next == NULL && g_get_monotonic_time () < connector->handover_wait_usec) {
+    /* With the newest token that there is by then. */
+    relay_turn_arm_at (connector->handover_timer, connector->handover_wait_usec);
+    return;
+  }
   if (connector->next != NULL)
     relay_handover_abandon (connector, NULL, FALSE);
   relay_info ("There is a new token: a second connection is made with it, to take over");
@@ -171,6 +176,7 @@ plan_another (RelayConnector *connector, RelayToken *token, const RelayTrouble *
   }
   connector->n_handovers_failed++;
   delay = MAX (relay_connector_get_delay (connector, connector->n_handovers_failed), trouble->retry_after_usec);
+  connector->handover_wait_usec = trouble->retry_after_usec > 0 ? g_get_monotonic_time () + (gint64) delay : 0;
   relay_turn_arm_in (connector->handover_timer, delay);
   next = g_strdup_printf ("The connection with the new token came to nothing, the old one goes on; next attempt in %.1f s",
                           (double) delay / G_USEC_PER_SEC);
@@ -234,6 +240,7 @@ take_over (RelayConnector *connector, gint64 proof_usec, const char *cause)
   connector->conversation = g_steal_pointer (&connector->next);
   g_clear_pointer (&connector->token, relay_token_unref);
   connector->token = g_steal_pointer (&connector->next_token);
+  connector->handover_wait_usec = 0;
   g_clear_pointer (&connector->verdict, relay_trouble_free); /* was on another one */
   relay_turn_disarm (connector->handover_timer);
   relay_connector_set_renewal (connector);

@@ -156,10 +156,11 @@ take_no_token_while_up (RelayConnector *connector, const RelayTrouble *trouble, 
     take_last_word (connector, trouble);
     return;
   }
-  relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_CODE", trouble->code),
-                    "The present connection stays, but there is no new token: %s: %s", trouble->code, trouble->text);
-  if (request == REQUEST_RENEW && trouble->remedy != RELAY_REMEDY_STOP)
-    relay_turn_arm_in (connector->renewal_timer, MAX (RELAY_CONNECTOR_RENEWAL_RETRY_USEC, trouble->retry_after_usec));
+  relay_connector_log_trouble (connector, trouble, "The present connection stays, but there is no new token");
+  if (trouble->remedy == RELAY_REMEDY_STOP || (request == REQUEST_GET && connector->next != NULL))
+    return;
+  relay_turn_arm_in (request == REQUEST_RENEW ? connector->renewal_timer : connector->handover_timer,
+                     MAX (RELAY_CONNECTOR_RENEWAL_RETRY_USEC, trouble->retry_after_usec));
 }
 
 /* While connected: a renewal, or a look at changed credentials. */

@@ -554,6 +554,56 @@ test_reload_after_refusal (void)
   g_assert_cmpuint (bed.n_refreshes, ==, 2);
 }
 
+/* The server says when: another token is no reason to come sooner. */
+static void
+test_retry_after (void)
+{
+  g_auto (Bed) bed = { 0 };
+  gint64 refused;
+
+  start (&bed);
+  bed.server->answer = g_strdup ("HTTP/1.1 503 Busy\r\nRetry-After: 2\r\nContent-Length: 0\r\n\r\n");
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (peer (&bed, 1)->ended);
+  refused = g_get_monotonic_time ();
+  g_clear_pointer (&bed.server->answer, g_free);
+  ws_run_for (50 * MSEC);
+  bed_set_bearer (&bed, "newer");
+  bed_set_token (&bed, "newer");
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (bed.server->peers->len == 3);
+  g_assert_cmpint (g_get_monotonic_time () - refused, >=, 2 * G_USEC_PER_SEC - 100 * MSEC);
+  wait_for_connections (&bed, 2);
+  assert_unbroken (&bed);
+}
+
+/* The new token is at its end before it was of any use, and there is no other one for a while. */
+static void
+test_endpoint_down (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed_add_endpoint (&bed);
+  bed.options.link.handshake_timeout_usec = 1200 * MSEC;
+  relay_subscriptions_set_durable (bed.subscriptions, "project:a", TRUE);
+  relay_subscriptions_set_durable (bed.subscriptions, "project:b", TRUE);
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  ws_wait_for (bed_is_active (&bed, "project:a") && bed_is_active (&bed, "project:b"));
+  bed.server->silent = TRUE;
+  bed.life_sec = 1;
+  ws_peer_send_text (peer (&bed, 0), SERVICE_TOKEN_EXPIRED);
+  ws_wait_for (bed.n_refreshes == 1);
+  bed.refresh_status = 502;
+  ws_wait_for (bed.n_refreshes == 2);
+  bed.server->silent = FALSE;
+  bed.refresh_status = 200;
+  bed.life_sec = 0;
+  wait_for_connections (&bed, 2);
+  assert_unbroken (&bed);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -583,5 +633,7 @@ main (int argc, char **argv)
   g_test_add_func ("/link/handover/ping", test_ping);
   g_test_add_func ("/link/handover/forbidden-before", test_forbidden_before);
   g_test_add_func ("/link/handover/reload-after-refusal", test_reload_after_refusal);
+  g_test_add_func ("/link/handover/retry-after", test_retry_after);
+  g_test_add_func ("/link/handover/endpoint-down", test_endpoint_down);
   return g_test_run ();
 }
