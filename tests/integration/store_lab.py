@@ -9,8 +9,8 @@ import sqlite3
 import subprocess
 
 from prp_server import TEXT, frame
+from recipe_reader import Reader
 from relay_bus import HISTORY, event_of
-from test_crash import Reader
 from test_history import message, read_all
 from waiting import SCALE, wait_until
 
