@@ -76,6 +76,15 @@ relay_connector_get_delay (RelayConnector *connector, guint n_failed)
                               n_failed > 0 ? n_failed - 1 : 0, g_random_double ());
 }
 
+/* Shortly after a sleep or a change of the network: that names do not resolve yet, or that the connection from before was found to
+ * be dead, says nothing about the server, and an attempt costs it nothing, or one handshake. */
+static gboolean
+is_eager (RelayConnector *connector, const RelayTrouble *trouble)
+{
+  return g_get_monotonic_time () < connector->eager_until_usec &&
+         (is_network_trouble (trouble) || connector->step == STEP_UP);
+}
+
 /* After @trouble it is worth another attempt, some time: when, or no more? */
 static void
 plan_after (RelayConnector *connector, const RelayTrouble *trouble)
@@ -90,6 +99,10 @@ plan_after (RelayConnector *connector, const RelayTrouble *trouble)
     return;
   }
 
+  if (is_eager (connector, trouble)) {
+    connector->n_forgiven = n_failed;
+    delay = MIN (delay, RELAY_CONNECTOR_HASTE_USEC);
+  }
   connector->must_wait = trouble->remedy == RELAY_REMEDY_RETRY_AFTER && trouble->retry_after_usec > 0;
   connector->server_busy = connector->must_wait && connector->step != STEP_TOKEN;
   if (connector->must_wait)
@@ -209,6 +222,7 @@ relay_connector_hasten (RelayConnector *connector, gboolean slept)
 {
   if (connector->stopping)
     return;
+  connector->eager_until_usec = g_get_monotonic_time () + RELAY_CONNECTOR_EAGER_USEC;
   switch (connector->step) {
   case STEP_OFF:
   case STEP_TOKEN:

@@ -33,6 +33,7 @@ struct RelayConnector {
   gboolean must_wait; /* WAITING for as long as was asked: not to be hastened */
   gboolean server_busy; /* it was the server that asked, not the token endpoint: another token hastens nothing */
   guint n_forgiven; /* of the failed attempts: those before the last sleep or change of the network */
+  gint64 eager_until_usec; /* CLOCK_MONOTONIC: until then attempts are not put off for long; 0: they may be */
   GSource *attempt_timer;
   gboolean has_network;
 

@@ -74,6 +74,7 @@ relay_connector_set_up (RelayConnector *connector)
   connector->step = STEP_UP;
   connector->is_stable = FALSE;
   connector->n_forgiven = 0;
+  connector->eager_until_usec = 0;
   relay_turn_arm_in (connector->stable_timer, connector->options.stable_usec != 0 ? connector->options.stable_usec
                                                                                   : RELAY_CONNECTOR_STABLE_USEC);
   relay_connector_watch_renewal (connector, RELAY_CONNECTOR_RENEWAL_MIN_USEC);

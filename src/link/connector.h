@@ -28,8 +28,11 @@ typedef struct {
 #define RELAY_CONNECTOR_RENEWAL_RETRY_USEC (10 * G_USEC_PER_SEC)
 /* The clock of the day is looked at again this often while a renewal is ahead: it may be set, or the machine sleep. */
 #define RELAY_CONNECTOR_RENEWAL_CHECK_USEC (600 * G_USEC_PER_SEC)
-/* When the network is back, or the machine is awake, an attempt is made within this: not by everyone at once. */
+/* When the network is back, or the machine is awake, an attempt is made within this: not by everyone at once; … */
 #define RELAY_CONNECTOR_HASTE_USEC (G_USEC_PER_SEC / 2)
+/* … and for that long from then on it is tried again as soon where the network does not do at first, or the connection at hand is
+ * found dead by asking. */
+#define RELAY_CONNECTOR_EAGER_USEC (10 * G_USEC_PER_SEC)
 /* A connection that is to take over: for all channels to be confirmed on it, once it is established. */
 #define RELAY_CONNECTOR_HANDOVER_USEC (60 * G_USEC_PER_SEC)
 /* Connections that we have closed, and that have not ended yet: older ones are cut. */

@@ -176,6 +176,47 @@ test_hasten_forgives (void)
   g_assert_cmpuint (bed.status->next_attempt_usec, <=, (guint64) g_get_real_time () + SEC);
 }
 
+/* A connection that turns out to be dead: there is no reason to wait, unless it happens again. */
+static void
+test_hasten_dead (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed.options.initial_delay_usec = bed.options.max_delay_usec = 1000000 * SEC;
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  relay_connector_hasten (bed.connector, TRUE);
+  ws_peer_abort (ws_server_last (bed.server));
+  wait_for_state (&bed, RELAY_STATE_WAITING);
+  g_assert_cmpuint (bed.status->next_attempt_usec, <=, (guint64) g_get_real_time () + RELAY_CONNECTOR_HASTE_USEC);
+  wait_for_connections (&bed, 2);
+
+  ws_peer_abort (ws_server_last (bed.server));
+  wait_for_state (&bed, RELAY_STATE_WAITING);
+  g_assert_cmpuint (bed.status->next_attempt_usec, >, (guint64) g_get_real_time () + RELAY_CONNECTOR_HASTE_USEC);
+}
+
+/* Names that do not resolve yet. */
+static void
+test_hasten_names (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed.options.initial_delay_usec = bed.options.max_delay_usec = 1000000 * SEC;
+  g_free (bed.url);
+  bed.options.link.url = bed.url = g_strdup ("ws://no-such-host.invalid/");
+  bed_start (&bed);
+  wait_for_state (&bed, RELAY_STATE_WAITING);
+  g_assert_cmpuint (bed.status->next_attempt_usec, >, (guint64) g_get_real_time () + RELAY_CONNECTOR_HASTE_USEC);
+  relay_connector_hasten (bed.connector, TRUE);
+  for (guint i = 2; i <= 4; i++) {
+    ws_wait_for (bed.status->attempts == i && bed.status->state == RELAY_STATE_WAITING);
+    g_assert_cmpuint (bed.status->next_attempt_usec, <=, (guint64) g_get_real_time () + RELAY_CONNECTOR_HASTE_USEC);
+  }
+}
+
 /* A handshake from before has nobody to answer it. */
 static void
 test_hasten_handshake (void)
@@ -224,6 +265,8 @@ main (int argc, char **argv)
   g_test_add_func ("/attempts/offline-loopback", test_offline_loopback);
   g_test_add_func ("/attempts/hasten-waiting", test_hasten_waiting);
   g_test_add_func ("/attempts/hasten-forgives", test_hasten_forgives);
+  g_test_add_func ("/attempts/hasten-dead", test_hasten_dead);
+  g_test_add_func ("/attempts/hasten-names", test_hasten_names);
   g_test_add_func ("/attempts/hasten-handshake", test_hasten_handshake);
   g_test_add_func ("/attempts/hasten-up", test_hasten_up);
   return g_test_run ();
