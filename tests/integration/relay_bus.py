@@ -292,6 +292,11 @@ class Client:
         return wait_until(lambda: self.get(name, **where) == value,
                           lambda: f"{name} {value!r}; it is {self.get(name, **where)!r}", seconds)
 
+    def wait_error(self, *codes, seconds=10):
+        """For LastError to have one of these codes, whatever its text; returns both."""
+        return wait_until(lambda: (error := self.get("LastError"))[0] in codes and error,
+                          lambda: f"LastError {' or '.join(codes)}; it is {self.get('LastError')!r}", seconds)
+
     def wait_channel(self, channel, seconds=10, **wanted):
         """For a channel object whose properties are these."""
         def there():
