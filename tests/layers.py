@@ -24,7 +24,8 @@ ROOMS = {
     'link': {'common', 'wire', 'auth'},
     'bus': {'common', 'wire'},
     'relayd': {'common', 'wire', 'auth', 'store', 'link', 'bus'},
-    'prpctl': {'common', 'auth/credential.h'},
+    'client': {'common'},
+    'prpctl': {'common', 'client', 'auth/credential.h'},
     'simulator': {'common'},
 }
 
@@ -32,7 +33,7 @@ ROOMS = {
 LIBRARIES = {
     'libsoup/': {'common/http', 'auth', 'link', 'simulator'},
     'sqlite3.h': {'store'},
-    'systemd/sd-bus': {'common/bus-source', 'bus', 'link/wake', 'relayd', 'prpctl'},
+    'systemd/sd-bus': {'common/bus-source', 'bus', 'link/wake', 'relayd', 'client', 'prpctl'},
     'systemd/sd-daemon.h': {'relayd', 'simulator'},
     'systemd/sd-journal.h': {'common/log'},
     'json-glib/': {'wire/action', 'auth', 'prpctl', 'simulator'},

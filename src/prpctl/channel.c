@@ -6,7 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "common/names.h"
-#include "prpctl/json-writer.h"
+#include "client/json-writer.h"
 #include "prpctl/text.h"
 
 #define NAME_MAX_CHARS 255 /* a channel's own limit */
@@ -125,7 +125,7 @@ read_properties (sd_bus_message *message, PrpctlChannel *channel)
   /* Once more from the array's beginning, now as they are. */
   r = sd_bus_message_rewind (message, FALSE);
   if (r >= 0)
-    r = prpctl_json_append_members (json, message);
+    r = client_json_append_members (json, message);
   if (r < 0)
     return r;
   channel->json = g_string_free (g_steal_pointer (&json), FALSE);

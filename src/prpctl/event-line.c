@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "prpctl/event-words.h"
-#include "prpctl/json-writer.h"
+#include "client/json-writer.h"
 #include "prpctl/text.h"
 
 static void
-append_json (GString *out, const PrpctlEvent *event, const char *cursor)
+append_json (GString *out, const ClientEvent *event, const char *cursor)
 {
   g_string_append (out, event->json);
   if (cursor == NULL)
@@ -17,12 +17,12 @@ append_json (GString *out, const PrpctlEvent *event, const char *cursor)
   if (out->str[out->len - 1] != '{')
     g_string_append_c (out, ',');
   g_string_append (out, "\"cursor\":");
-  prpctl_json_append_string (out, cursor);
+  client_json_append_string (out, cursor);
   g_string_append_c (out, '}');
 }
 
 void
-prpctl_event_append_line (GString *out, const PrpctlEvent *event, const PrpctlLineStyle *style, const char *cursor,
+prpctl_event_append_line (GString *out, const ClientEvent *event, const PrpctlLineStyle *style, const char *cursor,
                           guint64 now_usec)
 {
   if (style->json) {

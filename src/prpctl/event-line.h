@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "prpctl/event-json.h"
+#include "client/event.h"
 
 /*
  * How an event is printed, by whatever prints some.
@@ -13,5 +13,5 @@ typedef struct {
 
 /* Appends the event as a line. @cursor: of the place behind it, to be a member of its own with `json`; may be NULL.
  * @now_usec: CLOCK_REALTIME. */
-void prpctl_event_append_line (GString *out, const PrpctlEvent *event, const PrpctlLineStyle *style, const char *cursor,
+void prpctl_event_append_line (GString *out, const ClientEvent *event, const PrpctlLineStyle *style, const char *cursor,
                                guint64 now_usec);

@@ -6,7 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "common/json-reader.h"
-#include "prpctl/event-json.h"
+#include "client/event.h"
 #include "prpctl/text.h"
 
 /*
@@ -264,7 +264,7 @@ gap (const Telling *telling)
   g_autofree char *channels = list_channels (telling);
   g_autofree char *cause = explain_cause (telling);
 
-  if (since_usec <= PRPCTL_EVENT_GAP_SINCE_UNKNOWN) {
+  if (since_usec <= CLIENT_EVENT_GAP_SINCE_UNKNOWN) {
     /* Translators: a time, names of channels, why. */
     g_string_append_printf (telling->out, _("gap: until %s events of %s may have been missed: %s"), until, channels, cause);
     return;
@@ -288,7 +288,7 @@ static const struct {
   { "agent.assigned", { "agentId", "prpId" }, agent_assigned },
   { "agent.progress", { "agentId", "prpId" }, agent_progress },
   { "error", { NULL }, server_error },
-  { PRPCTL_EVENT_GAP_TYPE, { "cause" }, gap },
+  { CLIENT_EVENT_GAP_TYPE, { "cause" }, gap },
 };
 
 static void

@@ -24,8 +24,8 @@
 
 typedef struct {
   PrpctlRun *run;
-  PrpctlCatchUp *catch_up;
-  PrpctlHistoryQuery query;
+  ClientCatchUp *catch_up;
+  ClientHistoryQuery query;
   PrpctlLineStyle style;
   PrpctlOutput out;
   GQueue *last;      /* of char *: the last lines, where they are kept; NULL: written as they come */
@@ -77,11 +77,11 @@ note (const char *text)
 }
 
 static gboolean
-tell_missed (Lister *lister, PrpctlMissed missed, GError **error)
+tell_missed (Lister *lister, ClientMissed missed, GError **error)
 {
   g_autofree char *text = NULL;
 
-  if (missed == PRPCTL_MISSED_NOTHING)
+  if (missed == CLIENT_MISSED_NOTHING)
     return TRUE;
   if (lister->run->options->strict) {
     g_set_error_literal (error, PRPCTL_ERROR, PRPCTL_EXIT_MISSED, prpctl_history_describe_missed (missed));
@@ -100,11 +100,11 @@ tell_missed (Lister *lister, PrpctlMissed missed, GError **error)
 }
 
 static gboolean
-show_event (Lister *lister, const PrpctlEvent *event, GError **error)
+show_event (Lister *lister, const ClientEvent *event, GError **error)
 {
   const PrpctlOptions *options = lister->run->options;
   g_autoptr (GString) line = g_string_new (NULL);
-  g_autofree char *cursor = options->show_cursor ? prpctl_catch_up_format_cursor (lister->catch_up) : NULL;
+  g_autofree char *cursor = options->show_cursor ? client_catch_up_format_cursor (lister->catch_up) : NULL;
 
   prpctl_event_append_line (line, event, &lister->style, cursor, (guint64) g_get_real_time ());
   lister->is_empty = FALSE;
@@ -120,28 +120,28 @@ show_event (Lister *lister, const PrpctlEvent *event, GError **error)
 
 /* @event: the first one of the page, already read; emptied. @r: what reading it returned. */
 static gboolean
-show_page (Lister *lister, sd_bus_message *page, PrpctlEvent *event, int r, GError **error)
+show_page (Lister *lister, sd_bus_message *page, ClientEvent *event, int r, GError **error)
 {
   guint64 last = 0;
   gboolean more = FALSE;
 
   while (r > 0) {
-    gboolean shown = !prpctl_catch_up_pass (lister->catch_up, event) || show_event (lister, event, error);
+    gboolean shown = !client_catch_up_pass (lister->catch_up, event) || show_event (lister, event, error);
 
-    prpctl_event_clear (event);
+    client_event_clear (event);
     if (!shown)
       return FALSE;
-    r = prpctl_history_read_event (page, event);
+    r = client_history_read_event (page, event);
   }
   if (r >= 0)
-    r = prpctl_history_leave_list (page, &last, &more);
+    r = client_history_leave_list (page, &last, &more);
   if (!prpctl_client_check (r, error))
     return FALSE;
   /* More, asked for the newest: more than the relay gives at once, of what is older. */
   if (lister->query.newest && more && lister->last->length < lister->run->options->lines)
     lister->query.newest = FALSE;
   else
-    prpctl_catch_up_end_page (lister->catch_up, last, more && !lister->query.newest);
+    client_catch_up_end_page (lister->catch_up, last, more && !lister->query.newest);
   return drain (lister, error);
 }
 
@@ -150,30 +150,30 @@ list_page (Lister *lister, GError **error)
 {
   PrpctlClient *client = lister->run->client;
   g_autoptr (sd_bus_message) list = NULL, page = NULL, get = NULL, properties = NULL;
-  g_auto (PrpctlHistoryFacts) facts = { 0 };
-  g_auto (PrpctlEvent) first = { 0 };
-  PrpctlMissed missed;
+  g_auto (ClientHistoryFacts) facts = { 0 };
+  g_auto (ClientEvent) first = { 0 };
+  ClientMissed missed;
   gboolean is_good;
   int r = 0;
 
-  if (prpctl_catch_up_wants_page (lister->catch_up)) {
-    lister->query.after = prpctl_catch_up_get_position (lister->catch_up);
+  if (client_catch_up_wants_page (lister->catch_up)) {
+    lister->query.after = client_catch_up_get_position (lister->catch_up);
     list = prpctl_history_new_list (client, &lister->query, error);
     page = call_history (client, list, error);
     if (page == NULL)
       return FALSE;
-    r = prpctl_history_enter_list (page);
+    r = client_history_enter_list (page);
     if (r >= 0)
-      r = prpctl_history_read_event (page, &first);
+      r = client_history_read_event (page, &first);
     if (!prpctl_client_check (r, error))
       return FALSE;
   }
   get = prpctl_history_new_get_all (client, error);
   properties = call_history (client, get, error);
-  if (properties == NULL || !prpctl_client_check (prpctl_history_read_facts (properties, &facts), error))
+  if (properties == NULL || !prpctl_client_check (client_history_read_facts (properties, &facts), error))
     return FALSE;
 
-  is_good = prpctl_catch_up_judge (lister->catch_up, first.sequence, &facts, &missed);
+  is_good = client_catch_up_judge (lister->catch_up, first.sequence, &facts, &missed);
   if (!tell_missed (lister, missed, error))
     return FALSE;
   return !is_good || page == NULL || show_page (lister, page, &first, r, error);
@@ -182,14 +182,14 @@ list_page (Lister *lister, GError **error)
 static gboolean
 list_all (Lister *lister, GError **error)
 {
-  while (prpctl_catch_up_is_listing (lister->catch_up)) {
+  while (client_catch_up_is_listing (lister->catch_up)) {
     gboolean is_newest = lister->query.newest;
 
     if (!list_page (lister, error))
       return FALSE;
     if (is_newest && !lister->query.newest) {
       /* They do not fit into one answer: once more from the beginning, keeping the last ones. */
-      prpctl_catch_up_rewind (lister->catch_up, lister->query.after);
+      client_catch_up_rewind (lister->catch_up, lister->query.after);
       g_queue_clear_full (lister->last, g_free);
       lister->query.limit = 0;
     }
@@ -210,7 +210,7 @@ note_end (Lister *lister)
   if (lister->is_empty && !lister->style.json)
     note (_("No events."));
   if (lister->run->options->show_cursor) {
-    g_autofree char *cursor = prpctl_catch_up_format_cursor (lister->catch_up);
+    g_autofree char *cursor = client_catch_up_format_cursor (lister->catch_up);
     g_autofree char *text = g_strdup_printf ("-- cursor: %s", cursor);
 
     note (text);
@@ -231,7 +231,7 @@ gboolean
 prpctl_history (PrpctlRun *run, GError **error)
 {
   const PrpctlOptions *options = run->options;
-  PrpctlCursor start = { .kind = PRPCTL_CURSOR_START };
+  ClientCursor start = { .kind = CLIENT_CURSOR_START };
   Lister lister = {
     .run = run,
     .is_empty = TRUE,
@@ -250,12 +250,12 @@ prpctl_history (PrpctlRun *run, GError **error)
     lister.query.limit = (guint) options->lines;
   }
   prpctl_output_init (&lister.out, STDOUT_FILENO);
-  lister.catch_up = prpctl_catch_up_new ((options->given & PRPCTL_OPTION_FROM) != 0 ? &options->from : &start);
+  lister.catch_up = client_catch_up_new ((options->given & PRPCTL_OPTION_FROM) != 0 ? &options->from : &start);
   success = list_all (&lister, error);
   if (success)
     note_end (&lister);
 
-  prpctl_catch_up_free (lister.catch_up);
+  client_catch_up_free (lister.catch_up);
   prpctl_output_clear (&lister.out);
   if (lister.last != NULL)
     g_queue_free_full (lister.last, g_free);

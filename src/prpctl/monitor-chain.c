@@ -17,7 +17,7 @@
  * runs again; it never starts a relay then: whoever stopped it may have meant it.
  *
  * The history comes in pages: a page is asked for, then the properties of the history, which tell whether the page is
- * what was needed (prpctl/catch-up.h); then its events are shown, as fast as they are read, then the next page is
+ * what was needed (client/catch-up.h); then its events are shown, as fast as they are read, then the next page is
  * asked for. Signals that come meanwhile are held.
  */
 
@@ -28,7 +28,7 @@ static void
 drop_page (Monitor *monitor)
 {
   g_clear_pointer (&monitor->page, sd_bus_message_unref);
-  prpctl_event_clear (&monitor->page_event);
+  client_event_clear (&monitor->page_event);
   monitor->page_is_good = FALSE;
 }
 
@@ -47,9 +47,9 @@ chain_broken (Monitor *monitor, GError *error)
   g_error_free (error);
   drop_page (monitor);
   /* What was signalled meanwhile need not wait any longer. */
-  if (!has_left && monitor->catch_up != NULL && prpctl_catch_up_is_listing (monitor->catch_up)) {
+  if (!has_left && monitor->catch_up != NULL && client_catch_up_is_listing (monitor->catch_up)) {
     monitor_tell_missed (monitor, _("events may have been missed: the relay's history cannot be listed"));
-    prpctl_catch_up_give_up (monitor->catch_up);
+    client_catch_up_give_up (monitor->catch_up);
   }
 }
 
@@ -126,8 +126,8 @@ static int
 on_history_read (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
 {
   Monitor *monitor = user_data;
-  g_auto (PrpctlHistoryFacts) facts = { 0 };
-  PrpctlMissed missed;
+  g_auto (ClientHistoryFacts) facts = { 0 };
+  ClientMissed missed;
   GError *error = NULL;
 
   monitor->call = sd_bus_slot_unref (monitor->call);
@@ -135,13 +135,13 @@ on_history_read (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error
     chain_broken (monitor, make_reply_error (monitor, reply));
     return 0;
   }
-  if (!prpctl_client_check (prpctl_history_read_facts (reply, &facts), &error)) {
+  if (!prpctl_client_check (client_history_read_facts (reply, &facts), &error)) {
     chain_broken (monitor, error);
     return 0;
   }
   monitor->started = TRUE;
-  monitor->page_is_good = prpctl_catch_up_judge (monitor->catch_up, monitor->page_event.sequence, &facts, &missed);
-  if (missed != PRPCTL_MISSED_NOTHING) {
+  monitor->page_is_good = client_catch_up_judge (monitor->catch_up, monitor->page_event.sequence, &facts, &missed);
+  if (missed != CLIENT_MISSED_NOTHING) {
     monitor_tell_missed (monitor, prpctl_history_describe_missed (missed));
     if (monitor->run->options->json && !monitor->done) {
       prpctl_history_append_missed (monitor->events.pending, missed);
@@ -178,9 +178,9 @@ on_history_listed (sd_bus_message *reply, void *user_data, sd_bus_error *ret_err
     chain_broken (monitor, make_reply_error (monitor, reply));
     return 0;
   }
-  r = prpctl_history_enter_list (reply);
+  r = client_history_enter_list (reply);
   if (r >= 0)
-    r = prpctl_history_read_event (reply, &monitor->page_event);
+    r = client_history_read_event (reply, &monitor->page_event);
   if (!prpctl_client_check (r, &error)) {
     chain_broken (monitor, error);
     return 0;
@@ -194,11 +194,11 @@ on_history_listed (sd_bus_message *reply, void *user_data, sd_bus_error *ret_err
 static void
 list_history (Monitor *monitor)
 {
-  PrpctlHistoryQuery query = { .after = prpctl_catch_up_get_position (monitor->catch_up), .limit = PAGE_EVENTS };
+  ClientHistoryQuery query = { .after = client_catch_up_get_position (monitor->catch_up), .limit = PAGE_EVENTS };
   sd_bus_message *call;
   GError *error = NULL;
 
-  if (!prpctl_catch_up_wants_page (monitor->catch_up)) {
+  if (!client_catch_up_wants_page (monitor->catch_up)) {
     read_history (monitor);
     return;
   }
@@ -216,23 +216,23 @@ show_page (Monitor *monitor)
   int r;
 
   while (monitor->page_result > 0 && monitor_has_room (monitor)) {
-    if (prpctl_catch_up_pass (monitor->catch_up, &monitor->page_event))
+    if (client_catch_up_pass (monitor->catch_up, &monitor->page_event))
       monitor_show_event (monitor, &monitor->page_event);
-    prpctl_event_clear (&monitor->page_event);
-    monitor->page_result = prpctl_history_read_event (monitor->page, &monitor->page_event);
+    client_event_clear (&monitor->page_event);
+    monitor->page_result = client_history_read_event (monitor->page, &monitor->page_event);
   }
   if (monitor->page_result > 0 || monitor->done)
     return;
   r = monitor->page_result;
   if (r >= 0)
-    r = prpctl_history_leave_list (monitor->page, &last, &more);
+    r = client_history_leave_list (monitor->page, &last, &more);
   if (!prpctl_client_check (r, &error)) {
     chain_broken (monitor, error);
     return;
   }
   drop_page (monitor);
-  prpctl_catch_up_end_page (monitor->catch_up, last, more);
-  if (prpctl_catch_up_is_listing (monitor->catch_up))
+  client_catch_up_end_page (monitor->catch_up, last, more);
+  if (client_catch_up_is_listing (monitor->catch_up))
     list_history (monitor);
   else
     chain_ended (monitor);
@@ -241,7 +241,7 @@ show_page (Monitor *monitor)
 gboolean
 monitor_show_history (Monitor *monitor)
 {
-  g_auto (PrpctlEvent) event = { 0 };
+  g_auto (ClientEvent) event = { 0 };
 
   if (monitor->catch_up == NULL)
     return FALSE;
@@ -249,7 +249,7 @@ monitor_show_history (Monitor *monitor)
     show_page (monitor);
     return TRUE;
   }
-  if (!prpctl_catch_up_pop_held (monitor->catch_up, &event))
+  if (!client_catch_up_pop_held (monitor->catch_up, &event))
     return FALSE;
   monitor_show_event (monitor, &event);
   return TRUE;

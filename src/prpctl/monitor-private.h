@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "prpctl/catch-up.h"
+#include "client/catch-up.h"
 #include "prpctl/output.h"
 #include "prpctl/status.h"
 #include "prpctl/verbs.h"
@@ -24,9 +24,9 @@ typedef struct {
   gboolean started;  /* the chain has run to its end once, or to the first page of the history */
   gboolean announced;
 
-  PrpctlCatchUp *catch_up; /* NULL without --from */
+  ClientCatchUp *catch_up; /* NULL without --from */
   sd_bus_message *page;    /* of the history; NULL: there is none, or all of it is shown */
-  PrpctlEvent page_event;  /* the event of the page that is next */
+  ClientEvent page_event;  /* the event of the page that is next */
   int page_result;         /* what reading it returned */
   gboolean page_is_good;   /* it was judged */
 
@@ -48,7 +48,7 @@ void monitor_tell_missed (Monitor *monitor, const char *text);
 /* Ends it. Consumes @error. */
 void monitor_fail (Monitor *monitor, GError *error);
 
-void monitor_show_event (Monitor *monitor, const PrpctlEvent *event);
+void monitor_show_event (Monitor *monitor, const ClientEvent *event);
 
 /* Is more to be shown before what is pending was written? */
 gboolean monitor_has_room (Monitor *monitor);

@@ -84,11 +84,11 @@ monitor_tell_missed (Monitor *monitor, const char *text)
 }
 
 void
-monitor_show_event (Monitor *monitor, const PrpctlEvent *event)
+monitor_show_event (Monitor *monitor, const ClientEvent *event)
 {
   const PrpctlOptions *options = monitor->run->options;
   PrpctlLineStyle style = { .json = options->json, .color = monitor->run->color };
-  g_autofree char *cursor = options->show_cursor ? prpctl_catch_up_format_cursor (monitor->catch_up) : NULL;
+  g_autofree char *cursor = options->show_cursor ? client_catch_up_format_cursor (monitor->catch_up) : NULL;
 
   prpctl_event_append_line (monitor->events.pending, event, &style, cursor, get_now ());
   monitor->n_events++;
@@ -115,21 +115,21 @@ static int
 on_event (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   Monitor *monitor = user_data;
-  g_auto (PrpctlEvent) event = { 0 };
+  g_auto (ClientEvent) event = { 0 };
   int r;
 
   if (monitor->done || !is_from_relay (monitor, message))
     return 0;
-  r = prpctl_event_read_signal (message, &event);
+  r = client_event_read_signal (message, &event);
   if (r < 0)
     monitor_note (monitor, _("relay: an event cannot be read: %s"), g_strerror (-r));
   if (r <= 0)
     return 0;
   if (monitor->catch_up == NULL)
     monitor_show_event (monitor, &event);
-  else if (prpctl_catch_up_is_listing (monitor->catch_up))
-    prpctl_catch_up_hold (monitor->catch_up, &event);
-  else if (prpctl_catch_up_pass (monitor->catch_up, &event))
+  else if (client_catch_up_is_listing (monitor->catch_up))
+    client_catch_up_hold (monitor->catch_up, &event);
+  else if (client_catch_up_pass (monitor->catch_up, &event))
     monitor_show_event (monitor, &event);
   return 0;
 }
@@ -176,7 +176,7 @@ on_history_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_
     if (!g_str_equal (key, "HistoryId"))
       r = sd_bus_message_skip (message, "v");
     else if ((r = sd_bus_message_read (message, "v", "s", &id)) > 0)
-      prpctl_catch_up_set_history_id (monitor->catch_up, id);
+      client_catch_up_set_history_id (monitor->catch_up, id);
     if (r > 0)
       r = sd_bus_message_exit_container (message);
   }
@@ -210,7 +210,7 @@ on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_er
   monitor_break_off_chain (monitor);
   if (monitor->owner != NULL) {
     if (monitor->catch_up != NULL)
-      prpctl_catch_up_begin (monitor->catch_up);
+      client_catch_up_begin (monitor->catch_up);
     monitor_note (monitor, _("relay: is running"));
     /* It begins afresh, whatever the one before it said. */
     prpctl_status_free (monitor->status);
@@ -382,7 +382,7 @@ tell_cursor (Monitor *monitor)
   if (!monitor->run->options->show_cursor || monitor->cursor_told || monitor->error != NULL)
     return FALSE;
   monitor->cursor_told = TRUE;
-  cursor = prpctl_catch_up_format_cursor (monitor->catch_up);
+  cursor = client_catch_up_format_cursor (monitor->catch_up);
   if (cursor == NULL)
     return FALSE;
   g_string_append_printf (monitor->notes.pending, "-- cursor: %s\n", cursor);
@@ -425,7 +425,7 @@ loop (Monitor *monitor, int signal_fd)
 gboolean
 prpctl_monitor (PrpctlRun *run, GError **error)
 {
-  PrpctlCursor now = { .kind = PRPCTL_CURSOR_NOW };
+  ClientCursor now = { .kind = CLIENT_CURSOR_NOW };
   Monitor monitor = { .run = run };
   sigset_t signals;
   int signal_fd;
@@ -444,16 +444,16 @@ prpctl_monitor (PrpctlRun *run, GError **error)
   prpctl_output_init (&monitor.notes, STDERR_FILENO);
   monitor.status = prpctl_status_new ();
   if ((run->options->given & PRPCTL_OPTION_FROM) != 0)
-    monitor.catch_up = prpctl_catch_up_new (&run->options->from);
+    monitor.catch_up = client_catch_up_new (&run->options->from);
   else if (run->options->show_cursor)
-    monitor.catch_up = prpctl_catch_up_new (&now);
+    monitor.catch_up = client_catch_up_new (&now);
   if (match_signals (&monitor, &monitor.error)) {
     monitor_begin_chain (&monitor, !run->client->no_start);
     loop (&monitor, signal_fd);
   }
 
   monitor_break_off_chain (&monitor);
-  prpctl_catch_up_free (monitor.catch_up);
+  client_catch_up_free (monitor.catch_up);
   prpctl_status_free (monitor.status);
   prpctl_output_clear (&monitor.events);
   prpctl_output_clear (&monitor.notes);

@@ -63,6 +63,20 @@ parse_since (const char *text, guint64 *ret_since_usec, GError **error)
   return prpctl_time_parse (text, (guint64) g_get_real_time (), zone, ret_since_usec, error);
 }
 
+static gboolean
+parse_from (const char *text, ClientCursor *ret_from, GError **error)
+{
+  g_autofree char *safe = NULL;
+
+  if (client_cursor_parse (text, ret_from))
+    return TRUE;
+  safe = prpctl_text_make_safe (text, USAGE_MESSAGE_MAX_CHARS);
+  g_set_error (error, PRPCTL_ERROR, PRPCTL_EXIT_USAGE,
+               _("--from expects a cursor (as --show-cursor shows it), the number of an event, 'start' or 'now', and "
+                 "got “%s”"), safe);
+  return FALSE;
+}
+
 /* As of a script's variable that was never set: nothing would be found, and nobody would know why. */
 static gboolean
 check_filter (const char *name, const char *value, GError **error)
@@ -200,7 +214,7 @@ parse_arguments (PrpctlOptions *options, const char *const *argv, GError **error
          (texts.count == NULL || parse_count (texts.count, &options->count, error)) &&
          (texts.lines == NULL || parse_lines (texts.lines, &options->lines, error)) &&
          (texts.since == NULL || parse_since (texts.since, &options->since_usec, error)) &&
-         (texts.from == NULL || prpctl_cursor_parse (texts.from, &options->from, error)) && check_filters (options, error);
+         (texts.from == NULL || parse_from (texts.from, &options->from, error)) && check_filters (options, error);
 }
 
 const char *
@@ -244,7 +258,7 @@ prpctl_options_free (PrpctlOptions *options)
 {
   if (options == NULL)
     return;
-  prpctl_cursor_clear (&options->from);
+  client_cursor_clear (&options->from);
   g_strfreev (options->types);
   g_free (options->prp);
   g_free (options->agent);

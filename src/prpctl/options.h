@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "prpctl/cursor.h"
+#include "client/cursor.h"
 
 /*
  * The command line. Options may stand before and behind the verb; which verbs take which is checked by verbs.c.
@@ -32,7 +32,7 @@ typedef struct {
   gboolean quiet;
   guint64 count;        /* events after which monitor ends, 0: never */
   guint64 seconds_usec; /* time after which monitor ends, 0: never */
-  PrpctlCursor from;    /* where monitor and history begin, if it is given */
+  ClientCursor from;    /* where monitor and history begin, if it is given */
   gboolean show_cursor;
   gboolean strict;      /* end rather than go on where events may have been missed */
   guint64 lines;        /* the newest that history lists, 0: all */

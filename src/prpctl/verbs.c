@@ -11,7 +11,7 @@
 #include "common/names.h"
 #include "prpctl/channel.h"
 #include "prpctl/history.h"
-#include "prpctl/json-writer.h"
+#include "client/json-writer.h"
 #include "prpctl/monitor.h"
 #include "prpctl/output.h"
 #include "prpctl/status.h"
@@ -36,7 +36,7 @@ get_status (PrpctlRun *run, GError **error)
     return NULL;
   if (run->options->json) {
     if (!prpctl_client_check (sd_bus_message_rewind (reply, TRUE), error) ||
-        !prpctl_client_check (prpctl_json_append_value (run->out, reply), error))
+        !prpctl_client_check (client_json_append_value (run->out, reply), error))
       return NULL;
     g_string_append_c (run->out, '\n');
   }
@@ -113,7 +113,7 @@ show_channel_states (PrpctlRun *run, sd_bus_message *reply, GError **error)
     return FALSE;
   if (run->options->json) {
     if (!prpctl_client_check (sd_bus_message_rewind (reply, TRUE), error) ||
-        !prpctl_client_check (prpctl_json_append_value (run->out, reply), error))
+        !prpctl_client_check (client_json_append_value (run->out, reply), error))
       return FALSE;
     g_string_append_c (run->out, '\n');
     return TRUE;

@@ -4,7 +4,7 @@
 #define NOW (G_GUINT64_CONSTANT (1795447845) * G_USEC_PER_SEC)
 
 static void
-assert_line (const PrpctlEvent *event, gboolean json, gboolean color, const char *cursor, const char *expected)
+assert_line (const ClientEvent *event, gboolean json, gboolean color, const char *cursor, const char *expected)
 {
   PrpctlLineStyle style = { .json = json, .color = color };
   g_autoptr (GString) out = g_string_new ("before\n");
@@ -17,9 +17,9 @@ assert_line (const PrpctlEvent *event, gboolean json, gboolean color, const char
 static void
 test_words (void)
 {
-  PrpctlEvent event = { 7, NOW - 60 * G_USEC_PER_SEC, (char *) "{\"type\":\"x.y\",\"data\":{\"a\":1}}" };
-  PrpctlEvent yesterday = { 7, NOW - 86400 * (guint64) G_USEC_PER_SEC, event.json };
-  PrpctlEvent timeless = { 7, 0, event.json };
+  ClientEvent event = { 7, NOW - 60 * G_USEC_PER_SEC, (char *) "{\"type\":\"x.y\",\"data\":{\"a\":1}}" };
+  ClientEvent yesterday = { 7, NOW - 86400 * (guint64) G_USEC_PER_SEC, event.json };
+  ClientEvent timeless = { 7, 0, event.json };
 
   assert_line (&event, FALSE, FALSE, NULL, "15:29:45  x.y {\"a\":1}");
   assert_line (&event, FALSE, TRUE, "id:7", "\033[2m15:29:45\033[0m  x.y {\"a\":1}");
@@ -30,8 +30,8 @@ test_words (void)
 static void
 test_json (void)
 {
-  PrpctlEvent event = { 7, NOW, (char *) "{\"type\":\"x.y\"}" };
-  PrpctlEvent empty = { 7, NOW, (char *) "{}" };
+  ClientEvent event = { 7, NOW, (char *) "{\"type\":\"x.y\"}" };
+  ClientEvent empty = { 7, NOW, (char *) "{}" };
 
   assert_line (&event, TRUE, TRUE, NULL, "{\"type\":\"x.y\"}");
   assert_line (&event, TRUE, FALSE, "i\"d:7", "{\"type\":\"x.y\",\"cursor\":\"i\\\"d:7\"}");

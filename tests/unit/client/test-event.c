@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "prpctl/event-json.h"
+#include "client/event.h"
 
 #include "messages.h"
 
 static void
 assert_event (sd_bus_message *message, const char *expected)
 {
-  g_auto (PrpctlEvent) event = { 0 };
+  g_auto (ClientEvent) event = { 0 };
 
   messages_seal (message);
-  g_assert_cmpint (prpctl_event_read_signal (message, &event), ==, 1);
+  g_assert_cmpint (client_event_read_signal (message, &event), ==, 1);
   g_assert_cmpstr (event.json, ==, expected);
 }
 
@@ -70,12 +70,12 @@ test_gap (Messages *m, gconstpointer data)
   g_autoptr (sd_bus_message) message = messages_new_signal (m, "Gap");
   g_autoptr (sd_bus_message) far = messages_new_signal (m, "Gap");
   g_autoptr (sd_bus_message) other = messages_new_signal (m, "Gap");
-  g_auto (PrpctlEvent) event = { 0 }, none = { 0 };
+  g_auto (ClientEvent) event = { 0 }, none = { 0 };
 
   append (message, "ttsast", G_GUINT64_CONSTANT (1705334400000000), G_GUINT64_CONSTANT (1705334460000007),
           "CONNECTION_LOST", 2, "agent:\"a", "project:x", G_GUINT64_CONSTANT (9));
   messages_seal (message);
-  g_assert_cmpint (prpctl_event_read_signal (message, &event), ==, 1);
+  g_assert_cmpint (client_event_read_signal (message, &event), ==, 1);
   g_assert_cmpstr (event.json, ==,
                    "{\"id\":\"\",\"type\":\"relay.gap\",\"timestamp\":\"2024-01-15T16:01:00.000007Z\",\"data\":{"
                    "\"since\":1705334400000000,\"until\":1705334460000007,\"cause\":\"CONNECTION_LOST\","
@@ -88,7 +88,7 @@ test_gap (Messages *m, gconstpointer data)
                      "\"until\":18446744073709551615,\"cause\":\"X\",\"channels\":[],\"sequence\":1}}");
   append (other, "tts", (guint64) 0, (guint64) 0, "X");
   messages_seal (other);
-  g_assert_cmpint (prpctl_event_read_signal (other, &none), ==, 0);
+  g_assert_cmpint (client_event_read_signal (other, &none), ==, 0);
 }
 
 static void
@@ -96,16 +96,16 @@ test_numbers (Messages *m, gconstpointer data)
 {
   g_autoptr (sd_bus_message) message = messages_new_signal (m, "OtherEvent");
   g_autoptr (sd_bus_message) odd = messages_new_signal (m, "OtherEvent");
-  g_auto (PrpctlEvent) event = { 0 }, none = { 0 };
+  g_auto (ClientEvent) event = { 0 }, none = { 0 };
 
   append (message, "sa{sv}", "x", 2, "received", "t", (guint64) 5, "sequence", "t", G_MAXUINT64);
   messages_seal (message);
-  g_assert_cmpint (prpctl_event_read_signal (message, &event), ==, 1);
+  g_assert_cmpint (client_event_read_signal (message, &event), ==, 1);
   g_assert_cmpuint (event.sequence, ==, G_MAXUINT64);
   g_assert_cmpuint (event.received_usec, ==, 5);
   append (odd, "sa{sv}", "x", 2, "received", "s", "now", "sequence", "x", (gint64) -1);
   messages_seal (odd);
-  g_assert_cmpint (prpctl_event_read_signal (odd, &none), ==, 1);
+  g_assert_cmpint (client_event_read_signal (odd, &none), ==, 1);
   g_assert_cmpuint (none.sequence, ==, 0);
   g_assert_cmpuint (none.received_usec, ==, 0);
 }
@@ -114,11 +114,11 @@ static void
 test_no_event (Messages *m, gconstpointer data)
 {
   g_autoptr (sd_bus_message) message = messages_new_signal (m, "Tomorrow");
-  g_auto (PrpctlEvent) event = { 0 };
+  g_auto (ClientEvent) event = { 0 };
 
   append (message, "ttsas", G_GUINT64_CONSTANT (1), G_GUINT64_CONSTANT (2), "cause", 1, "project:x");
   messages_seal (message);
-  g_assert_cmpint (prpctl_event_read_signal (message, &event), ==, 0);
+  g_assert_cmpint (client_event_read_signal (message, &event), ==, 0);
   g_assert_null (event.json);
 }
 
@@ -127,11 +127,11 @@ static void
 test_bad (Messages *m, gconstpointer data)
 {
   g_autoptr (sd_bus_message) message = messages_new_signal (m, "OtherEvent");
-  g_auto (PrpctlEvent) event = { 0 };
+  g_auto (ClientEvent) event = { 0 };
 
   append (message, "sa{sv}", "x", 2, "id", "s", "1", "data", "a{us}", 1, 7, "seven");
   messages_seal (message);
-  g_assert_cmpint (prpctl_event_read_signal (message, &event), <, 0);
+  g_assert_cmpint (client_event_read_signal (message, &event), <, 0);
   g_assert_null (event.json);
 }
 

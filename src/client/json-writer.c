@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "prpctl/json-writer.h"
+#include "client/json-writer.h"
 
 #include <errno.h>
 #include <math.h>
@@ -8,7 +8,7 @@
 static int append_value (GString *out, sd_bus_message *message, guint depth);
 
 void
-prpctl_json_append_string (GString *out, const char *text)
+client_json_append_string (GString *out, const char *text)
 {
   const char *plain = text; /* what needs no escape is copied in one piece */
   const char *p;
@@ -39,7 +39,7 @@ prpctl_json_append_string (GString *out, const char *text)
 }
 
 void
-prpctl_json_append_double (GString *out, double number)
+client_json_append_double (GString *out, double number)
 {
   enum { MAX_DIGITS = 17 }; /* enough for every double to read back as itself */
   char text[G_ASCII_DTOSTR_BUF_SIZE];
@@ -115,7 +115,7 @@ append_members (GString *out, sd_bus_message *message, guint depth)
       return r;
     if (!first)
       g_string_append_c (out, ',');
-    prpctl_json_append_string (out, key);
+    client_json_append_string (out, key);
     g_string_append_c (out, ':');
     r = append_value (out, message, depth);
     if (r < 0)
@@ -134,7 +134,7 @@ append_container (GString *out, sd_bus_message *message, char type, const char *
   gboolean is_dictionary = type == SD_BUS_TYPE_ARRAY && contents[0] == SD_BUS_TYPE_DICT_ENTRY_BEGIN;
   int r;
 
-  if (depth >= PRPCTL_JSON_MAX_CONTAINERS)
+  if (depth >= CLIENT_JSON_MAX_CONTAINERS)
     return -EBADMSG;
   r = sd_bus_message_enter_container (message, type, contents);
   if (r < 0)
@@ -171,12 +171,12 @@ append_basic (GString *out, sd_bus_message *message, char type)
     return r;
   switch (type) {
   case SD_BUS_TYPE_STRING:
-  case SD_BUS_TYPE_OBJECT_PATH: prpctl_json_append_string (out, value.text); break;
+  case SD_BUS_TYPE_OBJECT_PATH: client_json_append_string (out, value.text); break;
   case SD_BUS_TYPE_SIGNATURE:
     if (*value.text == '\0')
       g_string_append (out, "null");
     else
-      prpctl_json_append_string (out, value.text);
+      client_json_append_string (out, value.text);
     break;
   case SD_BUS_TYPE_BOOLEAN: g_string_append (out, value.boolean ? "true" : "false"); break;
   case SD_BUS_TYPE_BYTE: g_string_append_printf (out, "%u", value.y); break;
@@ -186,7 +186,7 @@ append_basic (GString *out, sd_bus_message *message, char type)
   case SD_BUS_TYPE_UINT32: g_string_append_printf (out, "%" G_GUINT32_FORMAT, value.u); break;
   case SD_BUS_TYPE_INT64: g_string_append_printf (out, "%" G_GINT64_FORMAT, value.x); break;
   case SD_BUS_TYPE_UINT64: g_string_append_printf (out, "%" G_GUINT64_FORMAT, value.t); break;
-  case SD_BUS_TYPE_DOUBLE: prpctl_json_append_double (out, value.d); break;
+  case SD_BUS_TYPE_DOUBLE: client_json_append_double (out, value.d); break;
   default: g_assert_not_reached ();
   }
   return 0;
@@ -215,7 +215,7 @@ append_value (GString *out, sd_bus_message *message, guint depth)
 }
 
 int
-prpctl_json_append_value (GString *out, sd_bus_message *message)
+client_json_append_value (GString *out, sd_bus_message *message)
 {
   int r = append_value (out, message, 0);
 
@@ -223,7 +223,7 @@ prpctl_json_append_value (GString *out, sd_bus_message *message)
 }
 
 int
-prpctl_json_append_members (GString *out, sd_bus_message *message)
+client_json_append_members (GString *out, sd_bus_message *message)
 {
   int r = append_members (out, message, 0);
 

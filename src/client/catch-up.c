@@ -1,56 +1,56 @@
 /* SPDX-License-Identifier: MIT */
-#include "prpctl/catch-up.h"
+#include "client/catch-up.h"
 
 #include <string.h>
 
-struct PrpctlCatchUp {
-  PrpctlCursorKind kind; /* AT, as soon as the position is known */
+struct ClientCatchUp {
+  ClientCursorKind kind; /* AT, as soon as the position is known */
   char *history_id;      /* NULL: not known yet */
   guint64 position;
   gboolean is_listing;
   gboolean is_fresh;     /* nothing was judged since the relay came */
   gboolean is_anywhere;  /* the position says nothing about what was seen: the next page cannot leave anything out */
   gboolean let_go;       /* something could not be held since the page was asked for */
-  GQueue held;           /* of PrpctlEvent * */
+  GQueue held;           /* of ClientEvent * */
   gsize held_bytes;
 };
 
 void
-prpctl_history_facts_clear (PrpctlHistoryFacts *facts)
+client_history_facts_clear (ClientHistoryFacts *facts)
 {
   g_clear_pointer (&facts->id, g_free);
   facts->first_sequence = facts->last_sequence = 0;
 }
 
 static void
-event_free (PrpctlEvent *event)
+event_free (ClientEvent *event)
 {
-  prpctl_event_clear (event);
+  client_event_clear (event);
   g_free (event);
 }
 
 static void
-clear_held (PrpctlCatchUp *catch_up)
+clear_held (ClientCatchUp *catch_up)
 {
   g_queue_clear_full (&catch_up->held, (GDestroyNotify) event_free);
   catch_up->held_bytes = 0;
 }
 
-PrpctlCatchUp *
-prpctl_catch_up_new (const PrpctlCursor *from)
+ClientCatchUp *
+client_catch_up_new (const ClientCursor *from)
 {
-  PrpctlCatchUp *catch_up = g_new0 (PrpctlCatchUp, 1);
+  ClientCatchUp *catch_up = g_new0 (ClientCatchUp, 1);
 
   catch_up->kind = from->kind;
   catch_up->history_id = g_strdup (from->history_id);
   catch_up->position = from->sequence;
   g_queue_init (&catch_up->held);
-  prpctl_catch_up_begin (catch_up);
+  client_catch_up_begin (catch_up);
   return catch_up;
 }
 
 void
-prpctl_catch_up_free (PrpctlCatchUp *catch_up)
+client_catch_up_free (ClientCatchUp *catch_up)
 {
   if (catch_up == NULL)
     return;
@@ -60,7 +60,7 @@ prpctl_catch_up_free (PrpctlCatchUp *catch_up)
 }
 
 void
-prpctl_catch_up_begin (PrpctlCatchUp *catch_up)
+client_catch_up_begin (ClientCatchUp *catch_up)
 {
   /* What the one before it signalled is in the history, or lost with it; the numbers of another history are others. */
   clear_held (catch_up);
@@ -69,40 +69,40 @@ prpctl_catch_up_begin (PrpctlCatchUp *catch_up)
 }
 
 gboolean
-prpctl_catch_up_is_listing (const PrpctlCatchUp *catch_up)
+client_catch_up_is_listing (const ClientCatchUp *catch_up)
 {
   return catch_up->is_listing;
 }
 
 gboolean
-prpctl_catch_up_wants_page (const PrpctlCatchUp *catch_up)
+client_catch_up_wants_page (const ClientCatchUp *catch_up)
 {
-  return catch_up->kind != PRPCTL_CURSOR_NOW;
+  return catch_up->kind != CLIENT_CURSOR_NOW;
 }
 
 guint64
-prpctl_catch_up_get_position (const PrpctlCatchUp *catch_up)
+client_catch_up_get_position (const ClientCatchUp *catch_up)
 {
   return catch_up->position;
 }
 
 char *
-prpctl_catch_up_format_cursor (const PrpctlCatchUp *catch_up)
+client_catch_up_format_cursor (const ClientCatchUp *catch_up)
 {
-  if (catch_up->history_id == NULL || catch_up->kind == PRPCTL_CURSOR_NOW)
+  if (catch_up->history_id == NULL || catch_up->kind == CLIENT_CURSOR_NOW)
     return NULL;
-  return prpctl_cursor_format (catch_up->history_id, catch_up->position);
+  return client_cursor_format (catch_up->history_id, catch_up->position);
 }
 
 static void
-set_history_id (PrpctlCatchUp *catch_up, const char *id)
+set_history_id (ClientCatchUp *catch_up, const char *id)
 {
   g_free (catch_up->history_id);
   catch_up->history_id = g_strdup (id);
 }
 
 void
-prpctl_catch_up_set_history_id (PrpctlCatchUp *catch_up, const char *id)
+client_catch_up_set_history_id (ClientCatchUp *catch_up, const char *id)
 {
   /* Before the first page was judged the id is the one that it is to be compared with. */
   if (!catch_up->is_fresh)
@@ -112,7 +112,7 @@ prpctl_catch_up_set_history_id (PrpctlCatchUp *catch_up, const char *id)
 /* Is the position one of another history? A relay goes on with its numbers when its history is cleared or lost; only
  * one that was started since may have begun anew. */
 static gboolean
-is_void (const PrpctlCatchUp *catch_up, const PrpctlHistoryFacts *facts)
+is_void (const ClientCatchUp *catch_up, const ClientHistoryFacts *facts)
 {
   if (!catch_up->is_fresh)
     return FALSE;
@@ -121,29 +121,29 @@ is_void (const PrpctlCatchUp *catch_up, const PrpctlHistoryFacts *facts)
 }
 
 gboolean
-prpctl_catch_up_judge (PrpctlCatchUp *catch_up, guint64 page_first, const PrpctlHistoryFacts *facts,
-                       PrpctlMissed *ret_missed)
+client_catch_up_judge (ClientCatchUp *catch_up, guint64 page_first, const ClientHistoryFacts *facts,
+                       ClientMissed *ret_missed)
 {
-  PrpctlMissed missed = PRPCTL_MISSED_NOTHING;
+  ClientMissed missed = CLIENT_MISSED_NOTHING;
   gboolean is_good = TRUE;
 
-  if (catch_up->kind != PRPCTL_CURSOR_AT) {
-    catch_up->position = catch_up->kind == PRPCTL_CURSOR_NOW ? facts->last_sequence : 0;
-    catch_up->is_anywhere = catch_up->kind == PRPCTL_CURSOR_START;
-    if (catch_up->kind == PRPCTL_CURSOR_NOW) {
+  if (catch_up->kind != CLIENT_CURSOR_AT) {
+    catch_up->position = catch_up->kind == CLIENT_CURSOR_NOW ? facts->last_sequence : 0;
+    catch_up->is_anywhere = catch_up->kind == CLIENT_CURSOR_START;
+    if (catch_up->kind == CLIENT_CURSOR_NOW) {
       catch_up->is_listing = catch_up->let_go;
       catch_up->let_go = FALSE;
       is_good = !catch_up->is_listing;
     }
-    catch_up->kind = PRPCTL_CURSOR_AT;
+    catch_up->kind = CLIENT_CURSOR_AT;
   } else if (is_void (catch_up, facts)) {
-    missed = PRPCTL_MISSED_HISTORY;
+    missed = CLIENT_MISSED_HISTORY;
     is_good = catch_up->position == 0;
     catch_up->position = 0;
     catch_up->is_anywhere = TRUE;
   } else if (!catch_up->is_anywhere && catch_up->position + 1 < facts->first_sequence &&
              page_first != catch_up->position + 1) {
-    missed = PRPCTL_MISSED_EVENTS;
+    missed = CLIENT_MISSED_EVENTS;
     catch_up->is_anywhere = TRUE; /* told once */
   }
   catch_up->is_fresh = FALSE;
@@ -153,7 +153,7 @@ prpctl_catch_up_judge (PrpctlCatchUp *catch_up, guint64 page_first, const Prpctl
 }
 
 gboolean
-prpctl_catch_up_pass (PrpctlCatchUp *catch_up, const PrpctlEvent *event)
+client_catch_up_pass (ClientCatchUp *catch_up, const ClientEvent *event)
 {
   /* One without a number cannot be told from its double, and is no place to stand behind. */
   if (event->sequence == 0)
@@ -165,7 +165,7 @@ prpctl_catch_up_pass (PrpctlCatchUp *catch_up, const PrpctlEvent *event)
 }
 
 void
-prpctl_catch_up_end_page (PrpctlCatchUp *catch_up, guint64 last, gboolean more)
+client_catch_up_end_page (ClientCatchUp *catch_up, guint64 last, gboolean more)
 {
   catch_up->position = MAX (catch_up->position, last);
   catch_up->is_anywhere = FALSE;
@@ -174,49 +174,49 @@ prpctl_catch_up_end_page (PrpctlCatchUp *catch_up, guint64 last, gboolean more)
 }
 
 void
-prpctl_catch_up_rewind (PrpctlCatchUp *catch_up, guint64 position)
+client_catch_up_rewind (ClientCatchUp *catch_up, guint64 position)
 {
   catch_up->position = position;
   catch_up->is_listing = catch_up->is_anywhere = TRUE;
 }
 
 void
-prpctl_catch_up_give_up (PrpctlCatchUp *catch_up)
+client_catch_up_give_up (ClientCatchUp *catch_up)
 {
   catch_up->is_listing = FALSE;
 }
 
 void
-prpctl_catch_up_hold (PrpctlCatchUp *catch_up, PrpctlEvent *event)
+client_catch_up_hold (ClientCatchUp *catch_up, ClientEvent *event)
 {
   gsize bytes = strlen (event->json);
 
   /* All that is held goes, not only this one: what is left would have a hole in it. */
-  if (catch_up->held.length == PRPCTL_CATCH_UP_MAX_HELD || catch_up->held_bytes + bytes > PRPCTL_CATCH_UP_MAX_HELD_BYTES) {
+  if (catch_up->held.length == CLIENT_CATCH_UP_MAX_HELD || catch_up->held_bytes + bytes > CLIENT_CATCH_UP_MAX_HELD_BYTES) {
     clear_held (catch_up);
     catch_up->let_go = TRUE;
   }
-  if (bytes <= PRPCTL_CATCH_UP_MAX_HELD_BYTES) {
-    PrpctlEvent *copy = g_new (PrpctlEvent, 1);
+  if (bytes <= CLIENT_CATCH_UP_MAX_HELD_BYTES) {
+    ClientEvent *copy = g_new (ClientEvent, 1);
 
     *copy = *event;
-    *event = (PrpctlEvent){ 0 };
+    *event = (ClientEvent){ 0 };
     g_queue_push_tail (&catch_up->held, copy);
     catch_up->held_bytes += bytes;
   }
-  prpctl_event_clear (event);
+  client_event_clear (event);
 }
 
 gboolean
-prpctl_catch_up_pop_held (PrpctlCatchUp *catch_up, PrpctlEvent *ret_event)
+client_catch_up_pop_held (ClientCatchUp *catch_up, ClientEvent *ret_event)
 {
-  PrpctlEvent *event;
+  ClientEvent *event;
 
   if (catch_up->is_listing)
     return FALSE;
   while ((event = g_queue_pop_head (&catch_up->held)) != NULL) {
     catch_up->held_bytes -= strlen (event->json);
-    if (prpctl_catch_up_pass (catch_up, event)) {
+    if (client_catch_up_pass (catch_up, event)) {
       *ret_event = *event;
       g_free (event);
       return TRUE;

@@ -16,18 +16,18 @@ typedef struct {
   guint64 sequence;      /* the relay's number, 0 if it gives none */
   guint64 received_usec; /* when the relay received it, CLOCK_REALTIME, 0 if it does not say */
   char *json;            /* one object without line breaks */
-} PrpctlEvent;
+} ClientEvent;
 
-void prpctl_event_clear (PrpctlEvent *event);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PrpctlEvent, prpctl_event_clear)
+void client_event_clear (ClientEvent *event);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ClientEvent, client_event_clear)
 
-#define PRPCTL_EVENT_GAP_TYPE "relay.gap"
-#define PRPCTL_EVENT_GAP_SINCE_UNKNOWN 1 /* its `since` where that is not known any more */
+#define CLIENT_EVENT_GAP_TYPE "relay.gap"
+#define CLIENT_EVENT_GAP_SINCE_UNKNOWN 1 /* its `since` where that is not known any more */
 
 /* Reads the event's dictionary (a{sv}) at @message's position and moves behind it. Returns 1, 0 at the end of the
  * container, or a negative errno. */
-int prpctl_event_read (sd_bus_message *message, PrpctlEvent *ret_event);
+int client_event_read (sd_bus_message *message, ClientEvent *ret_event);
 
 /* Reads a signal of dev.prp.Relay1.Events. Returns 1, 0 if there is no event in it, or a negative errno. Leaves
  * @message rewound. */
-int prpctl_event_read_signal (sd_bus_message *message, PrpctlEvent *ret_event);
+int client_event_read_signal (sd_bus_message *message, ClientEvent *ret_event);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "prpctl/json-writer.h"
+#include "client/json-writer.h"
 
 #include <errno.h>
 #include <float.h>
@@ -15,7 +15,7 @@ to_json (sd_bus_message *message)
   g_autoptr (GString) out = g_string_new (NULL);
 
   messages_seal (message);
-  g_assert_cmpint (prpctl_json_append_value (out, message), >=, 0);
+  g_assert_cmpint (client_json_append_value (out, message), >=, 0);
   g_assert_cmpint (sd_bus_message_at_end (message, TRUE), ==, 1);
   return g_string_free (g_steal_pointer (&out), FALSE);
 }
@@ -78,18 +78,18 @@ test_bad (Messages *m, gconstpointer data)
   g_autoptr (GString) out = g_string_new (NULL);
 
   messages_seal (empty);
-  g_assert_cmpint (prpctl_json_append_value (out, empty), ==, -ENXIO);
+  g_assert_cmpint (client_json_append_value (out, empty), ==, -ENXIO);
 
   append (numbered, "a{us}", 1, 7, "seven");
   messages_seal (numbered);
-  g_assert_cmpint (prpctl_json_append_value (out, numbered), ==, -EBADMSG);
+  g_assert_cmpint (client_json_append_value (out, numbered), ==, -EBADMSG);
 }
 
 /* As deep as a bus lets through, and one deeper: variants within variants are one container each. */
 static void
 test_depth (Messages *m, gconstpointer data)
 {
-  for (guint depth = PRPCTL_JSON_MAX_CONTAINERS; depth <= PRPCTL_JSON_MAX_CONTAINERS + 1; depth++) {
+  for (guint depth = CLIENT_JSON_MAX_CONTAINERS; depth <= CLIENT_JSON_MAX_CONTAINERS + 1; depth++) {
     g_autoptr (sd_bus_message) message = messages_new_signal (m, "Test");
     g_autoptr (GString) out = g_string_new (NULL);
     int r;
@@ -102,8 +102,8 @@ test_depth (Messages *m, gconstpointer data)
       close_container (message);
     messages_seal (message);
 
-    r = prpctl_json_append_value (out, message);
-    if (depth == PRPCTL_JSON_MAX_CONTAINERS) {
+    r = client_json_append_value (out, message);
+    if (depth == CLIENT_JSON_MAX_CONTAINERS) {
       g_assert_cmpint (r, ==, 0);
       g_assert_cmpstr (out->str, ==, "\"deep\"");
     } else {
@@ -118,7 +118,7 @@ assert_double (double number, const char *expected)
   g_autoptr (GString) out = g_string_new (NULL);
   double again;
 
-  prpctl_json_append_double (out, number);
+  client_json_append_double (out, number);
   if (expected != NULL)
     g_assert_cmpstr (out->str, ==, expected);
   g_assert_nonnull (strpbrk (out->str, ".e"));

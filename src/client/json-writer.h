@@ -11,15 +11,15 @@
  */
 
 /* Containers in a message that a bus lets through; the recursion is bounded by it. */
-#define PRPCTL_JSON_MAX_CONTAINERS 64
+#define CLIENT_JSON_MAX_CONTAINERS 64
 
 /* Appends the value at @message's position and moves behind it. Returns 0, or a negative errno: -ENXIO at the end of
  * the container, -EBADMSG for what has no JSON (a file descriptor, keys that are no strings, nesting too deep); what
  * @out then holds behind its old length is to be thrown away. */
-int prpctl_json_append_value (GString *out, sd_bus_message *message);
+int client_json_append_value (GString *out, sd_bus_message *message);
 
 /* Likewise, for a dictionary that was already entered: all entries that are left in it. Leaves @message at its end. */
-int prpctl_json_append_members (GString *out, sd_bus_message *message);
+int client_json_append_members (GString *out, sd_bus_message *message);
 
-void prpctl_json_append_string (GString *out, const char *text);
-void prpctl_json_append_double (GString *out, double number);
+void client_json_append_string (GString *out, const char *text);
+void client_json_append_double (GString *out, double number);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "prpctl/event-json.h"
+#include "client/event.h"
 
 #include <errno.h>
 
-#include "prpctl/json-writer.h"
+#include "client/json-writer.h"
 
 static const char *const order[] = { "id", "type", "timestamp", "data", "metadata" };
 
@@ -11,7 +11,7 @@ static const char *const order[] = { "id", "type", "timestamp", "data", "metadat
 #define NO_PLACE N_ORDERED
 
 void
-prpctl_event_clear (PrpctlEvent *event)
+client_event_clear (ClientEvent *event)
 {
   g_clear_pointer (&event->json, g_free);
   event->sequence = event->received_usec = 0;
@@ -54,7 +54,7 @@ typedef struct {
 } Members;
 
 static int
-read_member (sd_bus_message *message, Members *members, PrpctlEvent *event)
+read_member (sd_bus_message *message, Members *members, ClientEvent *event)
 {
   gsize start = members->scratch->len;
   const char *key;
@@ -69,9 +69,9 @@ read_member (sd_bus_message *message, Members *members, PrpctlEvent *event)
     return read_number (message, &event->received_usec);
 
   place = find_place (key);
-  prpctl_json_append_string (members->scratch, key);
+  client_json_append_string (members->scratch, key);
   g_string_append_c (members->scratch, ':');
-  r = prpctl_json_append_value (members->scratch, message);
+  r = client_json_append_value (members->scratch, message);
   if (r < 0)
     return r;
   if (place != NO_PLACE) {
@@ -106,12 +106,12 @@ put_together (const Members *members)
 }
 
 int
-prpctl_event_read (sd_bus_message *message, PrpctlEvent *ret_event)
+client_event_read (sd_bus_message *message, ClientEvent *ret_event)
 {
   g_autoptr (GString) scratch = g_string_new (NULL);
   g_autoptr (GString) others = g_string_new (NULL);
   Members members = { .scratch = scratch, .others = others };
-  PrpctlEvent event = { 0 };
+  ClientEvent event = { 0 };
   int r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
 
   if (r <= 0)
@@ -134,9 +134,9 @@ prpctl_event_read (sd_bus_message *message, PrpctlEvent *ret_event)
 
 /* As the relay puts it into its history (wire/gap.h). */
 static int
-read_gap (sd_bus_message *message, PrpctlEvent *ret_event)
+read_gap (sd_bus_message *message, ClientEvent *ret_event)
 {
-  g_autoptr (GString) json = g_string_new ("{\"id\":\"\",\"type\":\"" PRPCTL_EVENT_GAP_TYPE "\",\"timestamp\":\"");
+  g_autoptr (GString) json = g_string_new ("{\"id\":\"\",\"type\":\"" CLIENT_EVENT_GAP_TYPE "\",\"timestamp\":\"");
   g_autoptr (GDateTime) time = NULL;
   guint64 since, until, sequence;
   const char *cause;
@@ -152,15 +152,15 @@ read_gap (sd_bus_message *message, PrpctlEvent *ret_event)
   }
   g_string_append_printf (json, "\",\"data\":{\"since\":%" G_GUINT64_FORMAT ",\"until\":%" G_GUINT64_FORMAT ",\"cause\":",
                           since, until);
-  prpctl_json_append_string (json, cause);
+  client_json_append_string (json, cause);
   g_string_append (json, ",\"channels\":");
-  r = prpctl_json_append_value (json, message);
+  r = client_json_append_value (json, message);
   if (r >= 0)
     r = sd_bus_message_read (message, "t", &sequence);
   if (r <= 0)
     return r;
   g_string_append_printf (json, ",\"sequence\":%" G_GUINT64_FORMAT "}}", sequence);
-  *ret_event = (PrpctlEvent){ sequence, until, g_string_free (g_steal_pointer (&json), FALSE) };
+  *ret_event = (ClientEvent){ sequence, until, g_string_free (g_steal_pointer (&json), FALSE) };
   return 1;
 }
 
@@ -184,7 +184,7 @@ find_event (sd_bus_message *message)
 }
 
 int
-prpctl_event_read_signal (sd_bus_message *message, PrpctlEvent *ret_event)
+client_event_read_signal (sd_bus_message *message, ClientEvent *ret_event)
 {
   int r = sd_bus_message_rewind (message, TRUE);
 
@@ -193,7 +193,7 @@ prpctl_event_read_signal (sd_bus_message *message, PrpctlEvent *ret_event)
   if (sd_bus_message_is_signal (message, NULL, "Gap") && sd_bus_message_has_signature (message, "ttsast"))
     r = read_gap (message, ret_event);
   else if ((r = find_event (message)) > 0)
-    r = prpctl_event_read (message, ret_event);
+    r = client_event_read (message, ret_event);
   (void) sd_bus_message_rewind (message, TRUE);
   return r;
 }

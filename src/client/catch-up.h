@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include "prpctl/cursor.h"
-#include "prpctl/event-json.h"
+#include "client/cursor.h"
+#include "client/event.h"
 
 /*
  * Where a reader stands, so that it gets every event once, in order: from the history first, then as they are
@@ -19,69 +19,69 @@
  * The properties of the history are to be read *behind* each page: what they say of where the history begins then
  * holds for all that the page was made from.
  */
-typedef struct PrpctlCatchUp PrpctlCatchUp;
+typedef struct ClientCatchUp ClientCatchUp;
 
-#define PRPCTL_CATCH_UP_MAX_HELD 1000
-#define PRPCTL_CATCH_UP_MAX_HELD_BYTES (4 * 1024 * 1024)
+#define CLIENT_CATCH_UP_MAX_HELD 1000
+#define CLIENT_CATCH_UP_MAX_HELD_BYTES (4 * 1024 * 1024)
 
 /* What may be missing before the page. */
 typedef enum {
-  PRPCTL_MISSED_NOTHING,
-  PRPCTL_MISSED_HISTORY, /* it is another history than the one that the cursor is of */
-  PRPCTL_MISSED_EVENTS,  /* the history begins only behind the cursor */
-} PrpctlMissed;
+  CLIENT_MISSED_NOTHING,
+  CLIENT_MISSED_HISTORY, /* it is another history than the one that the cursor is of */
+  CLIENT_MISSED_EVENTS,  /* the history begins only behind the cursor */
+} ClientMissed;
 
 typedef struct {
   char *id;
   guint64 first_sequence; /* the history is complete from here on */
   guint64 last_sequence;  /* the last number given out */
-} PrpctlHistoryFacts;
+} ClientHistoryFacts;
 
-void prpctl_history_facts_clear (PrpctlHistoryFacts *facts);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (PrpctlHistoryFacts, prpctl_history_facts_clear)
+void client_history_facts_clear (ClientHistoryFacts *facts);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (ClientHistoryFacts, client_history_facts_clear)
 
-PrpctlCatchUp *prpctl_catch_up_new (const PrpctlCursor *from);
-void prpctl_catch_up_free (PrpctlCatchUp *catch_up);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (PrpctlCatchUp, prpctl_catch_up_free)
+ClientCatchUp *client_catch_up_new (const ClientCursor *from);
+void client_catch_up_free (ClientCatchUp *catch_up);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (ClientCatchUp, client_catch_up_free)
 
 /* There is a relay whose history is to be listed; at the start, and for each that owns the name. */
-void prpctl_catch_up_begin (PrpctlCatchUp *catch_up);
+void client_catch_up_begin (ClientCatchUp *catch_up);
 
 /* Is the history to be listed, or being listed? Signals are held then. */
-gboolean prpctl_catch_up_is_listing (const PrpctlCatchUp *catch_up);
+gboolean client_catch_up_is_listing (const ClientCatchUp *catch_up);
 
 /* Is a page to be asked for now, or only the properties ("now")? */
-gboolean prpctl_catch_up_wants_page (const PrpctlCatchUp *catch_up);
+gboolean client_catch_up_wants_page (const ClientCatchUp *catch_up);
 
 /* Behind which event the page is to begin, and where the reader stands. */
-guint64 prpctl_catch_up_get_position (const PrpctlCatchUp *catch_up);
+guint64 client_catch_up_get_position (const ClientCatchUp *catch_up);
 
 /* The cursor of that place, NULL as long as the history's id is not known. Caller frees. */
-char *prpctl_catch_up_format_cursor (const PrpctlCatchUp *catch_up);
+char *client_catch_up_format_cursor (const ClientCatchUp *catch_up);
 
 /* A page is there (whose first event is @page_first, 0 if it has none), and the properties read behind it. FALSE: it
  * is not the page that is needed; another is to be asked for. *ret_missed is to be told, before what is shown next. */
-gboolean prpctl_catch_up_judge (PrpctlCatchUp *catch_up, guint64 page_first, const PrpctlHistoryFacts *facts,
-                                PrpctlMissed *ret_missed);
+gboolean client_catch_up_judge (ClientCatchUp *catch_up, guint64 page_first, const ClientHistoryFacts *facts,
+                                ClientMissed *ret_missed);
 
 /* Is the event to be shown, as it was not shown before? The reader then stands behind it. */
-gboolean prpctl_catch_up_pass (PrpctlCatchUp *catch_up, const PrpctlEvent *event);
+gboolean client_catch_up_pass (ClientCatchUp *catch_up, const ClientEvent *event);
 
 /* All of the page is shown. @last: up to where it looked; @more: there is more behind it. */
-void prpctl_catch_up_end_page (PrpctlCatchUp *catch_up, guint64 last, gboolean more);
+void client_catch_up_end_page (ClientCatchUp *catch_up, guint64 last, gboolean more);
 
 /* Lists again what is behind @position, from which on it has been judged. */
-void prpctl_catch_up_rewind (PrpctlCatchUp *catch_up, guint64 position);
+void client_catch_up_rewind (ClientCatchUp *catch_up, guint64 position);
 
 /* The history cannot be listed: the signals have to do. */
-void prpctl_catch_up_give_up (PrpctlCatchUp *catch_up);
+void client_catch_up_give_up (ClientCatchUp *catch_up);
 
 /* An event that was signalled while listing; takes it over. */
-void prpctl_catch_up_hold (PrpctlCatchUp *catch_up, PrpctlEvent *event);
+void client_catch_up_hold (ClientCatchUp *catch_up, ClientEvent *event);
 
 /* When the listing is over: the next one that was held and is to be shown, the reader then stands behind it. FALSE:
  * no more. */
-gboolean prpctl_catch_up_pop_held (PrpctlCatchUp *catch_up, PrpctlEvent *ret_event);
+gboolean client_catch_up_pop_held (ClientCatchUp *catch_up, ClientEvent *ret_event);
 
 /* The relay that is there says that its history has another id now. */
-void prpctl_catch_up_set_history_id (PrpctlCatchUp *catch_up, const char *id);
+void client_catch_up_set_history_id (ClientCatchUp *catch_up, const char *id);
