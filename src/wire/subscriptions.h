@@ -3,6 +3,7 @@
 
 #include <glib.h>
 
+#include "common/channel-name.h"
 #include "common/error.h"
 
 /*
@@ -60,7 +61,6 @@ typedef struct {
   char **channels;
 } RelayRequest;
 
-#define RELAY_CHANNEL_NAME_MAX_BYTES 255
 #define RELAY_SUBSCRIPTIONS_BATCH 500                              /* most channels in one message */
 #define RELAY_SUBSCRIPTIONS_ANSWER_USEC (10 * G_USEC_PER_SEC)      /* how long an answer is waited for */
 /* After RATE_LIMITED: the longest first pause, which doubles up to … until a confirmation comes, and the shortest
@@ -68,10 +68,6 @@ typedef struct {
 #define RELAY_SUBSCRIPTIONS_RATE_DELAY_USEC (1 * G_USEC_PER_SEC)
 #define RELAY_SUBSCRIPTIONS_RATE_DELAY_MAX_USEC (60 * G_USEC_PER_SEC)
 #define RELAY_SUBSCRIPTIONS_RATE_DELAY_MIN_USEC (G_USEC_PER_SEC / 5)
-
-/* Checks the syntax kind:id: printable ASCII without spaces, both sides non-empty, at most
- * RELAY_CHANNEL_NAME_MAX_BYTES. The id may hold further colons. Error: RELAY_ERROR_INVALID_CHANNEL. */
-gboolean relay_channel_name_check (const char *name, GError **error);
 
 /* @max_channels: most names in the table, wanted or on their way out. */
 RelaySubscriptions *relay_subscriptions_new (guint max_channels);
