@@ -19,11 +19,12 @@ import sys
 ROOMS = {
     'common': set(),
     'wire': {'common'},
+    'config': {'common'},
     'auth': {'common'},
     'store': {'common', 'wire'},
     'link': {'common', 'wire', 'auth'},
     'bus': {'common', 'wire'},
-    'relayd': {'common', 'wire', 'auth', 'store', 'link', 'bus'},
+    'relayd': {'common', 'config', 'wire', 'auth', 'store', 'link', 'bus'},
     'client': {'common'},
     'prpctl': {'common', 'client', 'auth/credential.h'},
     'simulator': {'common'},
