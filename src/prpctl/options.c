@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "prpctl/command-line.h"
 #include "prpctl/failure.h"
 #include "prpctl/text.h"
 #include "prpctl/time-words.h"
@@ -97,149 +98,89 @@ check_filters (const PrpctlOptions *options, GError **error)
          check_filter ("--project", options->project, error);
 }
 
-/* What was given as text. */
-typedef struct {
-  char *timeout, *count, *seconds, *from, *lines, *since;
-} Texts;
-
-static void
-texts_clear (Texts *texts)
-{
-  g_free (texts->timeout);
-  g_free (texts->count);
-  g_free (texts->seconds);
-  g_free (texts->from);
-  g_free (texts->lines);
-  g_free (texts->since);
-}
-
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Texts, texts_clear)
-
+/* What a script or a person gives is text; only paths and commands may be any bytes. */
 static gboolean
-parse_context (PrpctlOptions *options, Texts *texts, char ***rest, GError **error)
+check_encoding (const PrpctlCommandLine *line, GError **error)
 {
-  const GOptionEntry entries[] = {
-    { "help", 'h', 0, G_OPTION_ARG_NONE, &options->help, NULL, NULL },
-    { "version", 0, 0, G_OPTION_ARG_NONE, &options->version, NULL, NULL },
-    { "json", 'j', 0, G_OPTION_ARG_NONE, &options->json, NULL, NULL },
-    { "no-color", 0, 0, G_OPTION_ARG_NONE, &options->no_color, NULL, NULL },
-    { "no-start", 0, 0, G_OPTION_ARG_NONE, &options->no_start, NULL, NULL },
-    { "timeout", 0, 0, G_OPTION_ARG_STRING, &texts->timeout, NULL, NULL },
-    { "quiet", 'q', 0, G_OPTION_ARG_NONE, &options->quiet, NULL, NULL },
-    { "count", 'n', 0, G_OPTION_ARG_STRING, &texts->count, NULL, NULL },
-    { "seconds", 0, 0, G_OPTION_ARG_STRING, &texts->seconds, NULL, NULL },
-    { "from", 0, 0, G_OPTION_ARG_STRING, &texts->from, NULL, NULL },
-    { "show-cursor", 0, 0, G_OPTION_ARG_NONE, &options->show_cursor, NULL, NULL },
-    { "strict", 0, 0, G_OPTION_ARG_NONE, &options->strict, NULL, NULL },
-    { "lines", 0, 0, G_OPTION_ARG_STRING, &texts->lines, NULL, NULL },
-    { "since", 0, 0, G_OPTION_ARG_STRING, &texts->since, NULL, NULL },
-    { "type", 0, 0, G_OPTION_ARG_STRING_ARRAY, &options->types, NULL, NULL },
-    { "prp", 0, 0, G_OPTION_ARG_STRING, &options->prp, NULL, NULL },
-    { "agent", 0, 0, G_OPTION_ARG_STRING, &options->agent, NULL, NULL },
-    { "project", 0, 0, G_OPTION_ARG_STRING, &options->project, NULL, NULL },
-    { "clear", 0, 0, G_OPTION_ARG_NONE, &options->clear, NULL, NULL },
-    { NULL },
-  };
-  g_autoptr (GOptionContext) context = g_option_context_new (NULL);
-  g_autoptr (GError) local_error = NULL;
+  for (const PrpctlOption *option = prpctl_option_table_get (); option->name != NULL; option++) {
+    const char *const *values = prpctl_command_line_get_values (line, option->flag);
 
-  g_option_context_set_help_enabled (context, FALSE);
-  g_option_context_add_main_entries (context, entries, NULL);
-  if (!g_option_context_parse_strv (context, rest, &local_error)) {
-    g_autofree char *safe = prpctl_text_make_safe (local_error->message, USAGE_MESSAGE_MAX_CHARS);
-
-    g_set_error_literal (error, PRPCTL_ERROR, PRPCTL_EXIT_USAGE, safe);
-    return FALSE;
+    for (; values != NULL && *values != NULL; values++) {
+      if (g_utf8_validate (*values, -1, NULL))
+        continue;
+      g_set_error (error, PRPCTL_ERROR, PRPCTL_EXIT_USAGE, _("The value of --%s is not valid UTF-8."), option->name);
+      return FALSE;
+    }
   }
   return TRUE;
 }
 
 static void
-note_given (PrpctlOptions *options, const Texts *texts)
+take_flags (PrpctlOptions *options, PrpctlOptionFlags given)
 {
-  const struct {
-    gboolean is_given;
-    PrpctlOptionFlags flag;
-  } given[] = {
-    { options->quiet, PRPCTL_OPTION_QUIET },
-    { texts->count != NULL, PRPCTL_OPTION_COUNT },
-    { texts->seconds != NULL, PRPCTL_OPTION_SECONDS },
-    { texts->from != NULL, PRPCTL_OPTION_FROM },
-    { options->show_cursor, PRPCTL_OPTION_SHOW_CURSOR },
-    { options->strict, PRPCTL_OPTION_STRICT },
-    { texts->lines != NULL, PRPCTL_OPTION_LINES },
-    { texts->since != NULL, PRPCTL_OPTION_SINCE },
-    { options->types != NULL || options->prp != NULL || options->agent != NULL || options->project != NULL,
-      PRPCTL_OPTION_FILTER },
-    { options->clear, PRPCTL_OPTION_CLEAR },
-  };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (given); i++)
-    if (given[i].is_given)
-      options->given |= given[i].flag;
+  options->help = (given & PRPCTL_OPTION_HELP) != 0;
+  options->version = (given & PRPCTL_OPTION_VERSION) != 0;
+  options->json = (given & PRPCTL_OPTION_JSON) != 0;
+  options->no_color = (given & PRPCTL_OPTION_NO_COLOR) != 0;
+  options->no_start = (given & PRPCTL_OPTION_NO_START) != 0;
+  options->quiet = (given & PRPCTL_OPTION_QUIET) != 0;
+  options->show_cursor = (given & PRPCTL_OPTION_SHOW_CURSOR) != 0;
+  options->strict = (given & PRPCTL_OPTION_STRICT) != 0;
+  options->clear = (given & PRPCTL_OPTION_CLEAR) != 0;
 }
 
 static void
-parse_words (PrpctlOptions *options, char **rest)
+take_texts (PrpctlOptions *options, const PrpctlCommandLine *line)
 {
-  char **from = rest[0] != NULL ? rest + 1 : rest;
+  options->types = g_strdupv ((char **) prpctl_command_line_get_values (line, PRPCTL_OPTION_TYPE));
+  options->prp = g_strdup (prpctl_command_line_get_value (line, PRPCTL_OPTION_PRP));
+  options->agent = g_strdup (prpctl_command_line_get_value (line, PRPCTL_OPTION_AGENT));
+  options->project = g_strdup (prpctl_command_line_get_value (line, PRPCTL_OPTION_PROJECT));
+}
 
-  /* A "--" that GLib leaves in its place has done its work. */
-  if (*from != NULL && g_str_equal (*from, "--"))
-    from++;
-  if (*from != NULL)
-    options->verb = g_strdup (*from++);
-  if (*from != NULL && g_str_equal (*from, "--"))
-    from++;
-  options->arguments = g_strdupv (from);
+static gboolean
+parse_values (PrpctlOptions *options, const PrpctlCommandLine *line, GError **error)
+{
+  const char *timeout = prpctl_command_line_get_value (line, PRPCTL_OPTION_TIMEOUT);
+  const char *seconds = prpctl_command_line_get_value (line, PRPCTL_OPTION_SECONDS);
+  const char *count = prpctl_command_line_get_value (line, PRPCTL_OPTION_COUNT);
+  const char *lines = prpctl_command_line_get_value (line, PRPCTL_OPTION_LINES);
+  const char *since = prpctl_command_line_get_value (line, PRPCTL_OPTION_SINCE);
+  const char *from = prpctl_command_line_get_value (line, PRPCTL_OPTION_FROM);
+
+  /* -n is the number of lines here. */
+  if (g_strcmp0 (options->verb, "history") == 0 && count != NULL) {
+    options->given &= ~(guint) PRPCTL_OPTION_COUNT;
+    options->given |= PRPCTL_OPTION_LINES;
+    if (lines == NULL)
+      lines = count;
+    count = NULL;
+  }
+  /* Who says from where wants all from there. */
+  options->lines = since != NULL || from != NULL ? 0 : PRPCTL_DEFAULT_LINES;
+  return (timeout == NULL || parse_seconds ("--timeout", timeout, &options->timeout_usec, error)) &&
+         (seconds == NULL || parse_seconds ("--seconds", seconds, &options->seconds_usec, error)) &&
+         (count == NULL || parse_count (count, &options->count, error)) &&
+         (lines == NULL || parse_lines (lines, &options->lines, error)) &&
+         (since == NULL || parse_since (since, &options->since_usec, error)) &&
+         (from == NULL || parse_from (from, &options->from, error)) && check_filters (options, error);
 }
 
 static gboolean
 parse_arguments (PrpctlOptions *options, const char *const *argv, GError **error)
 {
-  g_auto (Texts) texts = { 0 };
-  g_auto (GStrv) rest = g_strdupv ((char **) argv);
+  g_autoptr (PrpctlCommandLine) line = prpctl_command_line_parse (argv, error);
+  PrpctlOptionFlags given;
 
-  if (!parse_context (options, &texts, &rest, error))
+  if (line == NULL || !check_encoding (line, error))
     return FALSE;
-  parse_words (options, rest);
-  /* -n is the number of lines here. */
-  if (g_strcmp0 (options->verb, "history") == 0 && texts.count != NULL && texts.lines == NULL)
-    texts.lines = g_steal_pointer (&texts.count);
-  note_given (options, &texts);
-  /* Who says from where wants all from there. */
-  options->lines = texts.since != NULL || texts.from != NULL ? 0 : PRPCTL_DEFAULT_LINES;
-  return (texts.timeout == NULL || parse_seconds ("--timeout", texts.timeout, &options->timeout_usec, error)) &&
-         (texts.seconds == NULL || parse_seconds ("--seconds", texts.seconds, &options->seconds_usec, error)) &&
-         (texts.count == NULL || parse_count (texts.count, &options->count, error)) &&
-         (texts.lines == NULL || parse_lines (texts.lines, &options->lines, error)) &&
-         (texts.since == NULL || parse_since (texts.since, &options->since_usec, error)) &&
-         (texts.from == NULL || parse_from (texts.from, &options->from, error)) && check_filters (options, error);
-}
-
-const char *
-prpctl_option_get_name (PrpctlOptionFlags flags)
-{
-  static const struct {
-    PrpctlOptionFlags flag;
-    const char *name;
-  } names[] = {
-    { PRPCTL_OPTION_QUIET, "--quiet" },
-    { PRPCTL_OPTION_COUNT, "--count" },
-    { PRPCTL_OPTION_SECONDS, "--seconds" },
-    { PRPCTL_OPTION_FROM, "--from" },
-    { PRPCTL_OPTION_SHOW_CURSOR, "--show-cursor" },
-    { PRPCTL_OPTION_STRICT, "--strict" },
-    { PRPCTL_OPTION_LINES, "--lines" },
-    { PRPCTL_OPTION_SINCE, "--since" },
-    { PRPCTL_OPTION_FILTER, "--type, --prp, --agent, --project" },
-    { PRPCTL_OPTION_CLEAR, "--clear" },
-  };
-
-  for (gsize i = 0; i < G_N_ELEMENTS (names); i++)
-    if ((flags & names[i].flag) != 0)
-      return names[i].name;
-  return "";
+  given = prpctl_command_line_get_given (line);
+  options->given = given & ~(guint) PRPCTL_OPTIONS_OF_ALL;
+  options->verb = g_strdup (prpctl_command_line_get_verb (line));
+  options->arguments = g_strdupv ((char **) prpctl_command_line_get_arguments (line));
+  take_flags (options, given);
+  take_texts (options, line);
+  return parse_values (options, line, error);
 }
 
 PrpctlOptions *

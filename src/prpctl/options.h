@@ -2,23 +2,11 @@
 #pragma once
 
 #include "client/cursor.h"
+#include "prpctl/option-table.h"
 
 /*
- * The command line. Options may stand before and behind the verb; which verbs take which is checked by verbs.c.
+ * What the command line means. Which verbs take which options is checked by verbs.c.
  */
-typedef enum {
-  PRPCTL_OPTION_QUIET = 1 << 0,
-  PRPCTL_OPTION_COUNT = 1 << 1,
-  PRPCTL_OPTION_SECONDS = 1 << 2,
-  PRPCTL_OPTION_FROM = 1 << 3,
-  PRPCTL_OPTION_SHOW_CURSOR = 1 << 4,
-  PRPCTL_OPTION_STRICT = 1 << 5,
-  PRPCTL_OPTION_LINES = 1 << 6,
-  PRPCTL_OPTION_SINCE = 1 << 7,
-  PRPCTL_OPTION_FILTER = 1 << 8,
-  PRPCTL_OPTION_CLEAR = 1 << 9,
-} PrpctlOptionFlags;
-
 #define PRPCTL_DEFAULT_TIMEOUT_USEC (30 * (guint64) G_USEC_PER_SEC) /* above the relay's own 10 s, with its start */
 #define PRPCTL_MAX_SECONDS (366.0 * 24 * 3600)
 #define PRPCTL_DEFAULT_LINES 100
@@ -44,9 +32,6 @@ typedef struct {
   char *verb;              /* NULL if there is none */
   char **arguments;        /* what follows the verb; never NULL */
 } PrpctlOptions;
-
-/* The name of the first of the options @flags, for messages: "--count". Static. */
-const char *prpctl_option_get_name (PrpctlOptionFlags flags);
 
 /* Reads @argv (with the program's name in front). Error: PRPCTL_ERROR, PRPCTL_EXIT_USAGE. */
 PrpctlOptions *prpctl_options_parse (const char *const *argv, GError **error);

@@ -10,9 +10,11 @@
 #include "build-config.h"
 #include "common/names.h"
 #include "prpctl/channel.h"
+#include "prpctl/help.h"
 #include "prpctl/history.h"
 #include "client/json-writer.h"
 #include "prpctl/monitor.h"
+#include "prpctl/nearest.h"
 #include "prpctl/output.h"
 #include "prpctl/status.h"
 #include "prpctl/text.h"
@@ -220,149 +222,164 @@ static gboolean run_help (PrpctlRun *run, GError **error);
 
 #define ANY_NUMBER G_MAXUINT
 #define OPTIONS_OF_CURSORS (PRPCTL_OPTION_FROM | PRPCTL_OPTION_SHOW_CURSOR | PRPCTL_OPTION_STRICT)
+#define OPTIONS_OF_FILTERS (PRPCTL_OPTION_TYPE | PRPCTL_OPTION_PRP | PRPCTL_OPTION_AGENT | PRPCTL_OPTION_PROJECT)
+#define OPTIONS_OF_MONITOR (PRPCTL_OPTION_QUIET | PRPCTL_OPTION_COUNT | PRPCTL_OPTION_SECONDS | OPTIONS_OF_CURSORS)
+#define OPTIONS_OF_HISTORY \
+  (PRPCTL_OPTION_LINES | PRPCTL_OPTION_SINCE | PRPCTL_OPTION_CLEAR | OPTIONS_OF_FILTERS | OPTIONS_OF_CURSORS)
 
-static const struct {
-  const char *name;
-  const char *arguments; /* for the help, to be translated; NULL: none */
-  const char *summary;   /* likewise */
+typedef struct {
+  PrpctlVerbWords words;
   guint min_arguments, max_arguments;
-  PrpctlOptionFlags options; /* of those that not every verb takes */
   gboolean needs_no_bus;
   gboolean (*run) (PrpctlRun *run, GError **error);
-} verbs[] = {
-  { "status", NULL, N_("Show how the connection to the server is, and what to do if it is not well"), 0, 0, 0, FALSE,
+} Verb;
+
+static const Verb verbs[] = {
+  { { "status", NULL, N_("Show how the connection to the server is, and what to do if it is not well"), 0 }, 0, 0, FALSE,
     run_status },
-  { "subscribe", N_("CHANNEL…"), N_("Subscribe to channels, for good"), 1, ANY_NUMBER, 0, FALSE, run_subscribe },
-  { "unsubscribe", N_("CHANNEL…"), N_("End such subscriptions"), 1, ANY_NUMBER, 0, FALSE, run_unsubscribe },
-  { "channels", NULL, N_("List the channels, their state and who wants them"), 0, 0, 0, FALSE, run_channels },
-  { "monitor", N_("[CHANNEL…]"), N_("Follow the events, holding the channels meanwhile"), 0, ANY_NUMBER,
-    PRPCTL_OPTION_QUIET | PRPCTL_OPTION_COUNT | PRPCTL_OPTION_SECONDS | OPTIONS_OF_CURSORS, FALSE, prpctl_monitor },
-  { "history", NULL, N_("List the events that the relay has kept: the newest 100, or as asked for"), 0, 0,
-    PRPCTL_OPTION_LINES | PRPCTL_OPTION_SINCE | PRPCTL_OPTION_FILTER | PRPCTL_OPTION_CLEAR | OPTIONS_OF_CURSORS, FALSE,
-    prpctl_history },
-  { "ping", NULL, N_("Measure the round trip to the server"), 0, 0, 0, FALSE, run_ping },
-  { "connect", NULL, N_("Connect now, whatever the relay was waiting for"), 0, 0, 0, FALSE, run_connect },
-  { "disconnect", NULL, N_("Close the connection, until 'connect'"), 0, 0, 0, FALSE, run_disconnect },
-  { "reload", NULL, N_("Have the relay read its configuration and credentials again"), 0, 0, 0, FALSE, run_reload },
-  { "help", NULL, N_("Show this help"), 0, ANY_NUMBER, 0, TRUE, run_help },
+  { { "subscribe", N_("CHANNEL…"), N_("Subscribe to channels, for good"), 0 }, 1, ANY_NUMBER, FALSE, run_subscribe },
+  { { "unsubscribe", N_("CHANNEL…"), N_("End such subscriptions"), 0 }, 1, ANY_NUMBER, FALSE, run_unsubscribe },
+  { { "channels", NULL, N_("List the channels, their state and who wants them"), 0 }, 0, 0, FALSE, run_channels },
+  { { "monitor", N_("[CHANNEL…]"), N_("Follow the events, holding the channels meanwhile"), OPTIONS_OF_MONITOR }, 0,
+    ANY_NUMBER, FALSE, prpctl_monitor },
+  { { "history", NULL, N_("List the events that the relay has kept: the newest 100, or as asked for"),
+      OPTIONS_OF_HISTORY }, 0, 0, FALSE, prpctl_history },
+  { { "ping", NULL, N_("Measure the round trip to the server"), 0 }, 0, 0, FALSE, run_ping },
+  { { "connect", NULL, N_("Connect now, whatever the relay was waiting for"), 0 }, 0, 0, FALSE, run_connect },
+  { { "disconnect", NULL, N_("Close the connection, until 'connect'"), 0 }, 0, 0, FALSE, run_disconnect },
+  { { "reload", NULL, N_("Have the relay read its configuration and credentials again"), 0 }, 0, 0, FALSE, run_reload },
+  { { "help", N_("[COMMAND]"), N_("Show this help, or that of a command"), 0 }, 0, 1, TRUE, run_help },
 };
 
-static gboolean
-run_help (PrpctlRun *run, GError **error)
-{
-  enum { COLUMN_WIDTH = 26 };
+/* -- which verb, and is all with it that it needs? ---------------------------------------------------------------- */
 
+static gboolean
+usage_error (GError **error, const char *text, const char *detail, const char *hint)
+{
+  g_autofree char *safe = prpctl_text_make_safe (detail, NAME_MAX_CHARS);
+  g_autofree char *message = prpctl_text_fill (text, safe);
+
+  g_set_error (error, PRPCTL_ERROR, PRPCTL_EXIT_USAGE, "%s\n%s", message,
+               hint != NULL ? hint : _("'prpctl --help' shows what there is."));
+  return FALSE;
+}
+
+static gboolean
+usage_error_of_verb (GError **error, const char *text, const char *name)
+{
+  g_autofree char *hint = g_strdup_printf (_("'prpctl %s --help' shows what it takes."), name);
+
+  return usage_error (error, text, name, hint);
+}
+
+static gboolean
+usage_error_of_option (GError **error, PrpctlOptionFlags options, const char *verb)
+{
+  /* Translators: an option, and a command of prpctl. */
+  g_autofree char *text = g_strdup_printf (_("--%s is not for “%s”."), prpctl_option_table_find (options)->name, verb);
+  g_autofree char *hint = g_strdup_printf (_("'prpctl %s --help' shows what it takes."), verb);
+
+  return usage_error (error, "%s", text, hint);
+}
+
+static const Verb *
+find_verb (const char *name, GError **error)
+{
+  const char *names[G_N_ELEMENTS (verbs) + 1];
+  g_autofree char *suggestion = NULL;
+  const char *nearest;
+  gsize n_names = 0;
+
+  for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++) {
+    if (g_str_equal (verbs[i].words.name, name))
+      return &verbs[i];
+    if (verbs[i].words.summary != NULL)
+      names[n_names++] = verbs[i].words.name;
+  }
+  names[n_names] = NULL;
+  nearest = prpctl_nearest (name, names);
+  if (nearest != NULL)
+    suggestion = g_strdup_printf (_("Did you mean “%s”?"), nearest);
+  usage_error (error, _("There is no command “%s”."), name, suggestion);
+  return NULL;
+}
+
+static gboolean
+check_use (const Verb *verb, const PrpctlOptions *options, GError **error)
+{
+  const char *name = verb->words.name;
+  guint n_arguments = g_strv_length (options->arguments);
+  PrpctlOptionFlags others = options->given & ~(guint) verb->words.options;
+
+  if (n_arguments < verb->min_arguments)
+    return usage_error_of_verb (error, _("“%s” needs at least one channel."), name);
+  if (n_arguments > verb->max_arguments && verb->max_arguments > 0)
+    return usage_error_of_verb (error, _("Those are too many arguments for “%s”."), name);
+  if (n_arguments > verb->max_arguments)
+    return usage_error_of_verb (error, _("“%s” takes no arguments."), name);
+  if (others != 0)
+    return usage_error_of_option (error, others, name);
+  if ((options->given & PRPCTL_OPTION_CLEAR) != 0 && options->given != PRPCTL_OPTION_CLEAR)
+    return usage_error (error, _("%s goes alone: the history is cleared as a whole."), "--clear", NULL);
+  return TRUE;
+}
+
+static gboolean
+show_help (PrpctlRun *run, const char *name, GError **error)
+{
+  const Verb *verb = name != NULL ? find_verb (name, error) : NULL;
+
+  if (verb != NULL && verb->words.summary != NULL) {
+    prpctl_help_append_verb (run->out, &verb->words);
+    return TRUE;
+  }
+  if (name != NULL && verb == NULL)
+    return FALSE;
   g_string_append (run->out, _("Usage: prpctl [OPTION…] COMMAND [ARGUMENT…]\n\n"
                                "Talks to prp-relayd, which relays the events of PRP to the desktop.\n\n"
                                "Commands:\n"));
-  for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++) {
-    g_autofree char *synopsis =
-      g_strjoin (" ", verbs[i].name, verbs[i].arguments != NULL ? _(verbs[i].arguments) : NULL, NULL);
-    glong padding = COLUMN_WIDTH - g_utf8_strlen (synopsis, -1);
-
-    g_string_append_printf (run->out, "  %s", synopsis);
-    for (glong j = 0; j < padding; j++)
-      g_string_append_c (run->out, ' ');
-    g_string_append_printf (run->out, "%s\n", _(verbs[i].summary));
-  }
-  g_string_append (run->out, _("\nOptions:\n"
-                               "  -j, --json                JSON instead of words\n"
-                               "      --no-color            No colors on a terminal\n"
-                               "      --no-start            Do not start the relay if it is not running\n"
-                               "      --timeout SECONDS     How long to wait for an answer (30)\n"
-                               "  -h, --help                Show this help\n"
-                               "      --version             Show the version\n\n"
-                               "Options of monitor:\n"
-                               "  -n, --count NUMBER        End after so many events\n"
-                               "      --seconds SECONDS     End after this time\n"
-                               "  -q, --quiet               Nothing about the relay itself on stderr\n\n"
-                               "Options of history:\n"
-                               "  -n, --lines NUMBER        The newest so many events; 0 or 'all': all of them\n"
-                               "                            (100; with --since or --from: all)\n"
-                               "      --since TIME          From this time on: '10 min ago', 1h, today,\n"
-                               "                            'yesterday 14:00', '2026-11-23 14:00', …\n"
-                               "      --type GLOB           Of this type, as in 'prp.*'; may be given several times\n"
-                               "      --prp ID              About this PRP\n"
-                               "      --agent ID            About this agent\n"
-                               "      --project ID          About this project\n"
-                               "      --clear               Have the relay forget all of them\n\n"
-                               "Options of monitor and history:\n"
-                               "      --from CURSOR         Begin behind this place in the history: a cursor, the\n"
-                               "                            number of an event, 'start', or 'now'; misses nothing,\n"
-                               "                            shows nothing twice, and says where it cannot know\n"
-                               "      --show-cursor         Tell the cursor: at the end on stderr, and with --json\n"
-                               "                            in each event\n"
-                               "      --strict              End with 7 where events may have been missed\n\n"
+  for (gsize i = 0; i < G_N_ELEMENTS (verbs); i++)
+    if (verbs[i].words.summary != NULL)
+      prpctl_help_append_summary (run->out, &verbs[i].words);
+  g_string_append (run->out, _("\nOptions of every command:\n"));
+  prpctl_help_append_options (run->out, PRPCTL_OPTIONS_OF_ALL);
+  g_string_append (run->out, _("\n'prpctl COMMAND --help' shows the options of a command.\n"
                                "A channel is KIND:ID, as in project:proj_123456. See prpctl(1) for the exit status.\n"));
   return TRUE;
 }
 
 static gboolean
-usage_error (GError **error, const char *text, const char *detail)
+run_help (PrpctlRun *run, GError **error)
 {
-  g_autofree char *safe = prpctl_text_make_safe (detail, NAME_MAX_CHARS);
-  g_autofree char *message = prpctl_text_fill (text, safe);
-
-  g_set_error (error, PRPCTL_ERROR, PRPCTL_EXIT_USAGE, "%s\n%s", message, _("'prpctl --help' shows what there is."));
-  return FALSE;
-}
-
-static gboolean
-usage_error_of_option (GError **error, PrpctlOptionFlags option, const char *verb)
-{
-  /* Translators: an option, and a command of prpctl. */
-  g_autofree char *text = g_strdup_printf (_("%s is not for “%s”."), prpctl_option_get_name (option), verb);
-
-  return usage_error (error, "%s", text);
-}
-
-static gboolean
-find_verb (const PrpctlOptions *options, gsize *ret_verb, GError **error)
-{
-  const char *name = options->help ? "help" : options->verb;
-  guint n_arguments = g_strv_length (options->arguments);
-  gsize i = 0;
-
-  if (name == NULL)
-    return usage_error (error, _("A command is missing."), "");
-  while (i < G_N_ELEMENTS (verbs) && !g_str_equal (verbs[i].name, name))
-    i++;
-  if (i == G_N_ELEMENTS (verbs))
-    return usage_error (error, _("There is no command “%s”."), name);
-  if (!options->help) {
-    if (n_arguments < verbs[i].min_arguments)
-      return usage_error (error, _("“%s” needs at least one channel."), name);
-    if (n_arguments > verbs[i].max_arguments)
-      return usage_error (error, _("“%s” takes no arguments."), name);
-    if ((options->given & ~verbs[i].options) != 0)
-      return usage_error_of_option (error, (PrpctlOptionFlags) (options->given & ~verbs[i].options), name);
-    if ((options->given & PRPCTL_OPTION_CLEAR) != 0 && options->given != PRPCTL_OPTION_CLEAR)
-      return usage_error (error, _("%s goes alone: the history is cleared as a whole."), "--clear");
-  }
-  *ret_verb = i;
-  return TRUE;
+  return show_help (run, run->options->arguments[0], error);
 }
 
 static gboolean
 run_options (PrpctlRun *run, GError **error)
 {
+  const PrpctlOptions *options = run->options;
   g_autoptr (PrpctlClient) client = NULL;
-  gsize verb = 0;
+  const Verb *verb;
   gboolean success;
 
-  if (run->options->version) {
+  if (options->version) {
     g_string_append (run->out, "prpctl " VERSION "\n");
     return TRUE;
   }
-  if (!find_verb (run->options, &verb, error))
+  if (options->help)
+    return show_help (run, g_strcmp0 (options->verb, "help") == 0 ? options->arguments[0] : options->verb, error);
+  if (options->verb == NULL)
+    return usage_error (error, "%s", _("A command is missing."), NULL);
+  verb = find_verb (options->verb, error);
+  if (verb == NULL || !check_use (verb, options, error))
     return FALSE;
-  if (!verbs[verb].needs_no_bus) {
-    client = prpctl_client_new (run->options, error);
+  if (!verb->needs_no_bus) {
+    client = prpctl_client_new (options, error);
     if (client == NULL)
       return FALSE;
   }
   run->client = client;
-  success = verbs[verb].run (run, error);
+  success = verb->run (run, error);
   run->client = NULL;
   return success;
 }
@@ -384,10 +401,11 @@ write_all (int fd, const char *text)
 static gboolean
 wants_color (const PrpctlOptions *options)
 {
-  const char *no_color = g_getenv ("NO_COLOR");
+  const char *no_color = g_getenv ("NO_COLOR"); /* no-color.org: if it is not empty */
+  const char *terminal = g_getenv ("TERM");
 
   return !options->no_color && (no_color == NULL || *no_color == '\0') && isatty (STDOUT_FILENO) &&
-         g_strcmp0 (g_getenv ("TERM"), "dumb") != 0;
+         terminal != NULL && *terminal != '\0' && !g_str_equal (terminal, "dumb");
 }
 
 int

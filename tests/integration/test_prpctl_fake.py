@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """prpctl against a relay that does as it is told: every state, every error, absence and return."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -153,10 +154,52 @@ def test_not_utf8(relay, prpctl):
 
 def test_help_and_version(prpctl, environment):
     del environment["DBUS_SESSION_BUS_ADDRESS"]
-    for arguments in (["--help"], ["help"], ["-h", "monitor"], ["monitor", "--help"]):
+    for arguments in (["--help"], ["help"], ["help", "--help"], ["help", "-h"], ["--json", "-h"]):
         result = prpctl(*arguments)
-        assert result.returncode == 0 and "monitor [CHANNEL…]" in result.stdout
+        assert result.returncode == 0 and "\n  monitor [CHANNEL…]" in result.stdout and "--timeout" in result.stdout
+    for arguments in (["-h", "monitor"], ["monitor", "--help"], ["help", "monitor"], ["monitor", "project:a", "-h"]):
+        result = prpctl(*arguments)
+        assert result.returncode == 0 and result.stdout.startswith("Usage: prpctl monitor [OPTION…] [CHANNEL…]\n")
+        assert "--count NUMBER" in result.stdout and "--json" in result.stdout and "--since" not in result.stdout
     assert re.fullmatch(r"prpctl \d+\.\d+\.\d+\n", prpctl("--version").stdout)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["statsu"], "Did you mean “status”?"), (["help", "monitr"], "Did you mean “monitor”?"),
+    (["monitr", "--help"], "Did you mean “monitor”?"), (["ping", "--jsn"], "Did you mean --json?"),
+    (["frobnicate"], "'prpctl --help' shows"), (["ping", "--count", "1"], "'prpctl ping --help' shows")])
+def test_what_was_meant(prpctl, arguments, words):
+    result = prpctl(*arguments)
+    assert (result.returncode, result.stdout) == (2, "") and words in result.stderr.splitlines()[1]
+
+
+def color_of(environment, *arguments, **variables):
+    """What it writes to a terminal."""
+    parent, child = os.openpty()
+    with contextlib.suppress(OSError):
+        try:
+            subprocess.run([*WRAPPER, str(PRPCTL), *arguments], env={**environment, **variables}, stdin=subprocess.DEVNULL,
+                           stdout=child, timeout=SECONDS, check=False)
+            os.close(child)
+            return os.read(parent, 65536).decode()
+        finally:
+            os.close(parent)
+
+
+def test_color(relay, prpctl, environment):
+    """On a terminal only, and on none that is not to have it."""
+    terminal = {"TERM": "xterm"}
+    for arguments in (["status"], ["history", "-n1"]):
+        relay.store_deleted("a")
+        assert "\033[" in color_of(environment, *arguments, **terminal)
+        for variables in ({}, {"TERM": "dumb"}, {"TERM": ""}, {**terminal, "NO_COLOR": "1"}):
+            assert "\033[" not in color_of(environment, *arguments, **variables), variables
+        assert "\033[" in color_of(environment, *arguments, **terminal, NO_COLOR="")
+        assert "\033[" not in color_of(environment, *arguments, "--no-color", **terminal)
+        assert "\033[" not in color_of(environment, *arguments, "--json", **terminal)
+        environment.update(terminal)
+        assert "\033[" not in prpctl(*arguments).stdout
+        del environment["TERM"]
 
 
 def test_output_that_cannot_be_written(relay, prpctl, start, environment):
@@ -283,7 +326,7 @@ def test_monitor_misses_nothing_at_the_start(relay, start):
 
 
 def test_monitor_count(relay, monitor):
-    one = monitor("--json", "-n", "2")
+    one = monitor("--json", "-n2")
     for i in range(5):
         relay.emit_deleted(f"p{i}")
     assert one.end() == 0

@@ -83,15 +83,14 @@ test_history (void)
   g_assert_cmpstr (since->prp, ==, "p");
   g_assert_cmpstr (since->agent, ==, "a");
   g_assert_cmpstr (since->project, ==, "j");
-  g_assert_cmpuint (since->given, ==, PRPCTL_OPTION_SINCE | PRPCTL_OPTION_FILTER);
+  g_assert_cmpuint (since->given, ==, PRPCTL_OPTION_SINCE | PRPCTL_OPTION_TYPE | PRPCTL_OPTION_PRP | PRPCTL_OPTION_AGENT |
+                                       PRPCTL_OPTION_PROJECT);
   g_assert_cmpstr (from->from.history_id, ==, "ab");
   g_assert_cmpuint (from->from.sequence, ==, 12);
   g_assert_cmpuint (from->lines, ==, 3);
   g_assert_cmpuint (from->given, ==,
                     PRPCTL_OPTION_FROM | PRPCTL_OPTION_SHOW_CURSOR | PRPCTL_OPTION_STRICT | PRPCTL_OPTION_LINES);
   g_assert_true (clear->clear && clear->given == PRPCTL_OPTION_CLEAR);
-  g_assert_cmpstr (prpctl_option_get_name (PRPCTL_OPTION_STRICT | PRPCTL_OPTION_SINCE), ==, "--strict");
-  g_assert_cmpstr (prpctl_option_get_name (0), ==, "");
 }
 
 static void
@@ -105,6 +104,7 @@ test_bad (void)
     { "--lines", "-1" },      { "--lines", "some" },    { "--since", "soon" },   { "--from", "there" },
     { "--from", "" },         { "--type" },             { "--lines", "4294967296" }, { "--type", "" },
     { "--prp", "" },          { "--agent", "" },        { "--project", "" },
+    { "--type", "\xff" },      { "-n", "x" },            { "-nx" },
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
