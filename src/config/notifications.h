@@ -36,11 +36,8 @@ RelayNotifications *relay_notifications_new (void);
 void relay_notifications_free (RelayNotifications *notifications);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayNotifications, relay_notifications_free)
 
-/* Lets @file read its part into @notifications, which is new and outlives the reading. */
+/* Has @file read this part as well, into @notifications, which is new and outlives @file: to check it. */
 void relay_notifications_add_to (RelayNotifications *notifications, RelayKeyFile *file);
-/* What no key shows by itself; after the reading. */
-void relay_notifications_complete (RelayNotifications *notifications);
-
 /* Reads this part of relay.conf and lets the others be; only that they are groups and keys is checked. @path: NULL for
  * the default file, which need not exist. Error: RELAY_ERROR_CONFIGURATION, ready for the user (all faults, a line each). */
 RelayNotifications *relay_notifications_load (const char *path, GError **error);

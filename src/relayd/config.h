@@ -5,7 +5,8 @@
 
 /*
  * The configuration: a key file (relay.conf(5)) read into an immutable, validated struct. Whatever is not
- * understood is refused with file, group, key and reason; nothing of a bad file takes effect.
+ * understood is refused with file, group, key and reason, also in the groups of other programs; nothing of a bad
+ * file takes effect.
  */
 typedef struct {
   RelayConnectorOptions connector;
@@ -15,7 +16,6 @@ typedef struct {
   guint64 max_age_usec; /* likewise; 0: whatever their age */
 } RelayConfig;
 
-#define RELAY_CONFIG_MAX_FILE_BYTES (64 * 1024)
 #define RELAY_CONFIG_MAX_MESSAGE_BYTES_MAX                                                                        \
   (4 * 1024 * 1024) /* above it a signal could pass D-Bus's 64 MiB for an array */
 

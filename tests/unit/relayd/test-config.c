@@ -10,6 +10,7 @@
 
 #include "common/error.h"
 #include "common/names.h"
+#include "config/key-file.h"
 
 #define MSEC ((guint64) 1000)
 #define SEC ((guint64) G_USEC_PER_SEC)
@@ -386,6 +387,23 @@ test_all_faults (Fixture *fixture, gconstpointer data)
   assert_faults (fixture, text->str, -1, expected->str);
 }
 
+/* The groups of other programs are looked at as well: one file, one word on it. */
+static void
+test_notifications (Fixture *fixture, gconstpointer data)
+{
+  g_autoptr (RelayConfig) config = load (fixture, "[Notifications]\nEnabled=false\n[Notifications prp:a]\nTypes=*\n");
+
+  assert_defaults (config);
+  assert_faults (fixture,
+                 "[Notifications]\nOpenUrl=file:///\n[Notifications prp]\n[Notifications prp:a]\nEnabled=2\n"
+                 "[Server]\nUrl=http://a.example/\n",
+                 -1,
+                 "FILE:3: “prp” is not a channel: it is not of the form kind:id.\n"
+                 "FILE: [Server] Url=http://a.example/: the address must begin with wss://\n"
+                 "FILE: [Notifications] OpenUrl=file:///: the address must begin with https:// or http://\n"
+                 "FILE: [Notifications prp:a] Enabled=2: must be true or false");
+}
+
 static void
 test_long_value (Fixture *fixture, gconstpointer data)
 {
@@ -423,8 +441,8 @@ test_not_text (Fixture *fixture, gconstpointer data)
 static void
 test_size (Fixture *fixture, gconstpointer data)
 {
-  g_autofree char *largest = g_strnfill (RELAY_CONFIG_MAX_FILE_BYTES, '\n');
-  g_autofree char *larger = g_strnfill (RELAY_CONFIG_MAX_FILE_BYTES + 1, '\n');
+  g_autofree char *largest = g_strnfill (RELAY_KEY_FILE_MAX_BYTES, '\n');
+  g_autofree char *larger = g_strnfill (RELAY_KEY_FILE_MAX_BYTES + 1, '\n');
   g_autoptr (RelayConfig) config = load (fixture, largest);
 
   assert_defaults (config);
@@ -500,7 +518,7 @@ test_example (Fixture *fixture, gconstpointer data)
   g_assert_true (g_file_get_contents (path, &text, NULL, NULL));
   for (const char *p = text; (p = strstr (p, "\n#")) != NULL; p++)
     n_keys += g_regex_match (key, p + 1, G_REGEX_MATCH_ANCHORED, NULL);
-  g_assert_cmpuint (n_keys, ==, 18);
+  g_assert_cmpuint (n_keys, ==, 26);
 
   uncommented = g_regex_replace_literal (key, text, -1, 0, "", 0, NULL);
   plain = g_regex_replace_literal (place, uncommented, -1, 0, "", 0, NULL);
@@ -531,6 +549,12 @@ test_manual (Fixture *fixture, gconstpointer data)
     "*ActionsPerSec=*",
     "*MaxEvents=*",
     "*MaxAgeDays=*",
+    "*Enabled=*",
+    "*Types=*",
+    "*MinPriority=*",
+    "*Channels=*",
+    "*OpenUrl=*",
+    "*Trouble=*",
     /* and what the table says of their ranges */
     "from 0.01 to 3600",
     "from 0.01 to 86400",
@@ -575,6 +599,7 @@ main (int argc, char **argv)
   ADD ("/config/value-faults", test_value_faults);
   ADD ("/config/line-faults", test_line_faults);
   ADD ("/config/all-faults", test_all_faults);
+  ADD ("/config/notifications", test_notifications);
   ADD ("/config/long-value", test_long_value);
   ADD ("/config/control-characters", test_control_characters);
   ADD ("/config/not-text", test_not_text);
