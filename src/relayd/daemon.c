@@ -561,6 +561,7 @@ relay_daemon_reload (RelayDaemon *daemon, GError **error)
   limits = get_history_limits (daemon);
   relay_records_configure (daemon->records, &limits);
   relay_connector_configure (daemon->connector, &daemon->config->connector);
+  relay_status_set_reloaded (daemon->status, (guint64) g_get_real_time ());
   relay_info ("Configuration and credentials read again");
   return TRUE;
 }
@@ -577,6 +578,7 @@ relay_daemon_new (const char *config_path, GError **error)
 
   daemon->loop = g_main_loop_new (NULL, FALSE);
   daemon->status = relay_status_new ();
+  relay_status_set_reloaded (daemon->status, (guint64) g_get_real_time ());
   daemon->subscriptions = relay_subscriptions_new (daemon->config->max_channels);
   daemon->coverage = relay_coverage_new (daemon->subscriptions, on_gap, on_covered, daemon);
   daemon->connector = relay_connector_new (&daemon->config->connector, daemon->subscriptions, daemon->coverage,

@@ -186,6 +186,15 @@ relay_status_set_token_expires (RelayStatus *status, guint64 realtime_usec)
   notify (status, RELAY_STATUS_TOKEN_EXPIRES);
 }
 
+void
+relay_status_set_reloaded (RelayStatus *status, guint64 realtime_usec)
+{
+  if (status->reloaded_usec == realtime_usec)
+    return;
+  status->reloaded_usec = realtime_usec;
+  notify (status, RELAY_STATUS_RELOADED);
+}
+
 const char *
 relay_state_to_string (RelayState state)
 {

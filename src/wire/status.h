@@ -28,6 +28,7 @@ typedef enum {
   RELAY_STATUS_SERVER = 1 << 5, /* ConnectionId, ServerVersion, Features */
   RELAY_STATUS_CONNECTED_SINCE = 1 << 6,
   RELAY_STATUS_TOKEN_EXPIRES = 1 << 7,
+  RELAY_STATUS_RELOADED = 1 << 8,
 } RelayStatusFields;
 
 typedef struct RelayStatus RelayStatus;
@@ -44,6 +45,7 @@ struct RelayStatus {
   char **features;
   guint64 connected_since_usec;
   guint64 token_expires_usec;
+  guint64 reloaded_usec; /* when the configuration was read last, with success */
   guint64 last_alive_usec;
 
   guint64 events_received, events_emitted, duplicates_dropped, malformed_dropped, connections, bytes_received;
@@ -75,6 +77,7 @@ void relay_status_set_url (RelayStatus *status, const char *url);
 void relay_status_set_server (RelayStatus *status, const char *connection_id, const char *version, const char *const *features);
 void relay_status_set_connected_since (RelayStatus *status, guint64 realtime_usec);
 void relay_status_set_token_expires (RelayStatus *status, guint64 realtime_usec);
+void relay_status_set_reloaded (RelayStatus *status, guint64 realtime_usec);
 
 /* "connecting", … Static. */
 const char *relay_state_to_string (RelayState state);

@@ -10,7 +10,7 @@ import pytest
 
 from relay_bus import ERROR, NAME, BusError, Client
 from relay_process import Relay
-from waiting import holds_for, wait_until
+from waiting import SCALE, holds_for, wait_until
 
 
 # -- start and end
@@ -226,6 +226,22 @@ def test_reload_of_a_bad_file(connected, server, client):
     client.ping()
     assert client.get("Url") == server.url() and client.get("State") == "connected"
     assert len(server.connections) == 1
+
+
+def test_when_it_was_reloaded(connected, client):
+    """What programs go by that have a part of the file of their own."""
+    started = client.get("Reloaded")
+    assert 0 <= time.time() * 1e6 - started < 60e6 * SCALE
+    connected.write_config("[Notifications]\nTypes=;\n")
+    with pytest.raises(BusError) as caught:
+        client.command("Reload")
+    assert "[Notifications] Types=;" in caught.value.message
+    assert client.get("Reloaded") == started and client.changes("Reloaded") == []
+    connected.configure(Notifications={"Types": "prp.*"}, **{"Notifications prp:a": {"Enabled": "false"}})
+    client.command("Reload")
+    again = client.get("Reloaded")
+    assert again > started
+    wait_until(lambda: client.changes("Reloaded") == [again], "the change is told")
 
 
 def test_sighup_reloads(connected, server, client, new_server, token):

@@ -84,7 +84,7 @@ test_properties (ServiceFixture *f, gconstpointer data)
     g_assert_cmpint (sd_bus_message_exit_container (all), >=, 0);
     n++;
   }
-  g_assert_cmpuint (n, ==, 18);
+  g_assert_cmpuint (n, ==, 19);
   state = bus_fixture_call (&f->bus, f->bus.client, RELAY_OBJECT_PATH, PROPERTIES, "Get", "ss", RELAY_INTERFACE, "State");
   g_assert_cmpint (sd_bus_message_read (state, "v", "s", &value), >, 0);
   g_assert_cmpstr (value, ==, "connected");

@@ -77,6 +77,8 @@ test_setters (Fixture *f, gconstpointer data)
     expect (f, first ? RELAY_STATUS_CONNECTED_SINCE : 0);
     relay_status_set_token_expires (f->status, 19);
     expect (f, first ? RELAY_STATUS_TOKEN_EXPIRES : 0);
+    relay_status_set_reloaded (f->status, 20);
+    expect (f, first ? RELAY_STATUS_RELOADED : 0);
   }
   g_assert_cmpint (f->status->state, ==, RELAY_STATE_CONNECTING);
   g_assert_cmpuint (f->status->next_attempt_usec, ==, 17);
