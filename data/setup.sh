@@ -20,6 +20,7 @@ TEST_PACKAGES=(
   scdoc man-db
   python3 python3-pytest python3-websockets python3-dbusmock python3-gi python3-dbus openssl
   systemd dbus-broker iproute2 gjs jq
+  bash-completion fish zsh
 )
 
 say() { printf '%s\n' "$*"; }

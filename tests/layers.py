@@ -58,6 +58,7 @@ LENGTH_EXCEPTIONS = {
 
 # Each module has its unit test, tests/unit/ROOM/test-MODULE.c, but for these, and why.
 WITHOUT_UNIT_TEST = {
+    'prpctl/complete': 'needs a relay to ask: tests/integration/test_completions.py',
     'prpctl/history': 'needs a relay to ask: tests/integration/test_prpctl_history.py',
     'prpctl/main': 'a command line: tests/integration/test_prpctl_fake.py runs it',
     'prpctl/monitor-chain': 'needs a relay to talk to: tests/integration/test_prpctl_fake.py',

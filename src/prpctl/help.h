@@ -11,6 +11,7 @@ typedef struct {
   const char *arguments; /* to be translated; NULL: it takes none */
   const char *summary;   /* likewise; NULL: not for people, never shown */
   PrpctlOptionFlags options; /* of those that not every verb takes */
+  PrpctlWordKind argument_kind;
 } PrpctlVerbWords;
 
 #define PRPCTL_HELP_COLUMNS 100

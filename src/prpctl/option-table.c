@@ -13,10 +13,10 @@ static const PrpctlOption options[] = {
   { PRPCTL_OPTION_HELP, 'h', "help", NULL, N_("Show this help") },
   { PRPCTL_OPTION_VERSION, 0, "version", NULL, N_("Show the version") },
 
-  { PRPCTL_OPTION_TYPE, 0, "type", N_("GLOB"), N_("Of this type, as in 'prp.*'; may be given several times") },
-  { PRPCTL_OPTION_PRP, 0, "prp", N_("ID"), N_("About this PRP") },
-  { PRPCTL_OPTION_AGENT, 0, "agent", N_("ID"), N_("About this agent") },
-  { PRPCTL_OPTION_PROJECT, 0, "project", N_("ID"), N_("About this project") },
+  { PRPCTL_OPTION_TYPE, 0, "type", N_("GLOB"), N_("Of this type, as in 'prp.*'; may be given several times"), PRPCTL_WORD_TYPE },
+  { PRPCTL_OPTION_PRP, 0, "prp", N_("ID"), N_("About this PRP"), PRPCTL_WORD_PRP },
+  { PRPCTL_OPTION_AGENT, 0, "agent", N_("ID"), N_("About this agent"), PRPCTL_WORD_AGENT },
+  { PRPCTL_OPTION_PROJECT, 0, "project", N_("ID"), N_("About this project"), PRPCTL_WORD_PROJECT },
 
   { PRPCTL_OPTION_COUNT, 'n', "count", N_("NUMBER"), N_("End after so many events") },
   { PRPCTL_OPTION_SECONDS, 0, "seconds", N_("SECONDS"), N_("End after this time") },
@@ -25,12 +25,13 @@ static const PrpctlOption options[] = {
   { PRPCTL_OPTION_LINES, 'n', "lines", N_("NUMBER"),
     N_("The newest so many events; 0 or 'all': all of them (100; with --since or --from: all)") },
   { PRPCTL_OPTION_SINCE, 0, "since", N_("TIME"),
-    N_("From this time on: '10 min ago', 1h, today, 'yesterday 14:00', '2026-11-23 14:00', …") },
+    N_("From this time on: '10 min ago', 1h, today, 'yesterday 14:00', '2026-11-23 14:00', …"), PRPCTL_WORD_TIME },
   { PRPCTL_OPTION_CLEAR, 0, "clear", NULL, N_("Have the relay forget all of them") },
 
   { PRPCTL_OPTION_FROM, 0, "from", N_("CURSOR"),
     N_("Begin behind this place in the history: a cursor, the number of an event, 'start', or 'now'; misses nothing, "
-       "shows nothing twice, and says where it cannot know") },
+       "shows nothing twice, and says where it cannot know"),
+    PRPCTL_WORD_CURSOR },
   { PRPCTL_OPTION_SHOW_CURSOR, 0, "show-cursor", NULL,
     N_("Tell the cursor: at the end on stderr, and with --json in each event") },
   { PRPCTL_OPTION_STRICT, 0, "strict", NULL, N_("End with 7 where events may have been missed") },

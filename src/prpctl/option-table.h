@@ -35,12 +35,30 @@ typedef enum {
   (PRPCTL_OPTION_JSON | PRPCTL_OPTION_NO_COLOR | PRPCTL_OPTION_NO_START | PRPCTL_OPTION_TIMEOUT | PRPCTL_OPTION_HELP | \
    PRPCTL_OPTION_VERSION)
 
+/* What a word can be, for the completions of the shells. */
+typedef enum {
+  PRPCTL_WORD_ANY, /* nothing is known of it */
+  PRPCTL_WORD_COMMAND,
+  PRPCTL_WORD_OPTION,
+  PRPCTL_WORD_CHANNEL,
+  PRPCTL_WORD_DURABLE_CHANNEL,
+  PRPCTL_WORD_TYPE,
+  PRPCTL_WORD_PRP,
+  PRPCTL_WORD_AGENT,
+  PRPCTL_WORD_PROJECT,
+  PRPCTL_WORD_CURSOR,
+  PRPCTL_WORD_TIME,
+  PRPCTL_WORD_FILE,
+  PRPCTL_WORD_PROGRAM,
+} PrpctlWordKind;
+
 typedef struct {
   PrpctlOptionFlags flag;
   char letter;          /* 0: it has none */
   const char *name;     /* without the dashes */
   const char *argument; /* the word for it in the help, to be translated; NULL: it takes none */
   const char *summary;  /* to be translated */
+  PrpctlWordKind value_kind;
 } PrpctlOption;
 
 /* All of them, in the order of the help; one without a name is at the end. Static. */

@@ -10,6 +10,7 @@
 #include "build-config.h"
 #include "common/names.h"
 #include "prpctl/channel.h"
+#include "prpctl/complete.h"
 #include "prpctl/help.h"
 #include "prpctl/history.h"
 #include "client/json-writer.h"
@@ -237,10 +238,11 @@ typedef struct {
 static const Verb verbs[] = {
   { { "status", NULL, N_("Show how the connection to the server is, and what to do if it is not well"), 0 }, 0, 0, FALSE,
     run_status },
-  { { "subscribe", N_("CHANNEL…"), N_("Subscribe to channels, for good"), 0 }, 1, ANY_NUMBER, FALSE, run_subscribe },
-  { { "unsubscribe", N_("CHANNEL…"), N_("End such subscriptions"), 0 }, 1, ANY_NUMBER, FALSE, run_unsubscribe },
+  { { "subscribe", N_("CHANNEL…"), N_("Subscribe to channels, for good"), 0, PRPCTL_WORD_CHANNEL }, 1, ANY_NUMBER, FALSE, run_subscribe },
+  { { "unsubscribe", N_("CHANNEL…"), N_("End such subscriptions"), 0, PRPCTL_WORD_DURABLE_CHANNEL }, 1, ANY_NUMBER, FALSE, run_unsubscribe },
   { { "channels", NULL, N_("List the channels, their state and who wants them"), 0 }, 0, 0, FALSE, run_channels },
-  { { "monitor", N_("[CHANNEL…]"), N_("Follow the events, holding the channels meanwhile"), OPTIONS_OF_MONITOR }, 0,
+  { { "monitor", N_("[CHANNEL…]"), N_("Follow the events, holding the channels meanwhile"), OPTIONS_OF_MONITOR,
+      PRPCTL_WORD_CHANNEL }, 0,
     ANY_NUMBER, FALSE, prpctl_monitor },
   { { "history", NULL, N_("List the events that the relay has kept: the newest 100, or as asked for"),
       OPTIONS_OF_HISTORY }, 0, 0, FALSE, prpctl_history },
@@ -248,8 +250,15 @@ static const Verb verbs[] = {
   { { "connect", NULL, N_("Connect now, whatever the relay was waiting for"), 0 }, 0, 0, FALSE, run_connect },
   { { "disconnect", NULL, N_("Close the connection, until 'connect'"), 0 }, 0, 0, FALSE, run_disconnect },
   { { "reload", NULL, N_("Have the relay read its configuration and credentials again"), 0 }, 0, 0, FALSE, run_reload },
-  { { "help", N_("[COMMAND]"), N_("Show this help, or that of a command"), 0 }, 0, 1, TRUE, run_help },
+  { { "help", N_("[COMMAND]"), N_("Show this help, or that of a command"), 0, PRPCTL_WORD_COMMAND }, 0, 1, TRUE, run_help },
+  { { "_complete", NULL, NULL, 0 }, 0, ANY_NUMBER, TRUE, prpctl_complete },
 };
+
+const PrpctlVerbWords *
+prpctl_verbs_get (guint i)
+{
+  return i < G_N_ELEMENTS (verbs) ? &verbs[i].words : NULL;
+}
 
 /* -- which verb, and is all with it that it needs? ---------------------------------------------------------------- */
 
