@@ -241,6 +241,7 @@ relay_holds_add (RelayHolds *holds, sd_bus_message *message, const char *app_id,
   hold->app_id = g_strdup (app_id);
   hold->reason = g_strdup (reason);
   hold->channels = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  holds->bytes += get_bytes (hold, NULL);
   g_hash_table_insert (holds->by_cookie, GUINT_TO_POINTER (hold->cookie), hold);
   g_hash_table_add (client->cookies, GUINT_TO_POINTER (hold->cookie));
   for (; *channels != NULL; channels++)

@@ -121,6 +121,27 @@ test_bytes (ServiceFixture *f, gconstpointer data)
   g_assert_null (bus_fixture_error (again));
 }
 
+/* What a screen that is locked and unlocked many times does: nothing of a hold is left, and nothing is owed for it. */
+static void
+test_again_and_again (ServiceFixture *f, gconstpointer data)
+{
+  enum { ROUNDS = 100 };
+
+  f->trying = FALSE;
+  for (guint i = 0; i < ROUNDS; i++) {
+    g_autoptr (sd_bus_message) reply = NULL, released = NULL;
+    G_GNUC_UNUSED g_autoptr (sd_bus_slot) slot = service_fixture_start_hold (f, f->bus.client, &reply, "prp:1");
+    guint32 cookie;
+
+    bus_fixture_wait (reply != NULL);
+    g_assert_null (bus_fixture_error (reply));
+    g_assert_cmpint (sd_bus_message_read (reply, "u", &cookie), >, 0);
+    released = bus_fixture_call (&f->bus, f->bus.client, RELAY_OBJECT_PATH, RELAY_INTERFACE, "Release", "u", cookie);
+    g_assert_null (bus_fixture_error (released));
+    g_assert_null (relay_subscriptions_lookup (f->subscriptions, "prp:1"));
+  }
+}
+
 #define ADD(name, function)                                                                                  \
   g_test_add ("/holds/" name, ServiceFixture, NULL, service_fixture_set_up, function, service_fixture_tear_down)
 
@@ -129,6 +150,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   ADD ("life", test_holds);
+  ADD ("again-and-again", test_again_and_again);
   ADD ("limits", test_limits);
   ADD ("bytes", test_bytes);
   return g_test_run ();
