@@ -72,7 +72,7 @@ WITHOUT_UNIT_TEST = {
 
 # Files that hold somebody's data or text, not ours to sign with a line of comment.
 SPDX_EXEMPT = re.compile(
-    r'^(README\.md|data/LICENSE|po/LINGUAS|po/.*\.(po|pot)|tests/fuzz/(corpus|seeds)/.*|tests/data/.*|.*\.(json|pem|png|svg))$')
+    r'^(README\.md|data/LICENSE|po/LINGUAS|po/.*\.(po|pot)|tests/fuzz/(corpus|seeds)/.*|tests/data/.*|.*\.(json|json\.in|pem|png|svg))$')
 
 # -- reading --------------------------------------------------------------------------------------------------
 

@@ -61,8 +61,9 @@ class Checks:
         found = {'/' + p.relative_to(self.root).as_posix() for p in self.root.rglob('*') if not p.is_dir()}
         wanted = set()
         for line in (self.source / 'tests/installed.txt').read_text().splitlines():
-            if line and not line.startswith('#') and (self.man or not line.startswith('{mandir}')):
-                wanted.add(line.format_map({'mandir': '', **self.directories}))
+            # A directory that was not named: what goes there is not part of this build.
+            if line.startswith('{') and line[1:line.index('}')] in self.directories:
+                wanted.add(line.format_map(self.directories))
         yield from (f'not installed: {path}' for path in sorted(wanted - found))
         yield from (f'installed, but not on the list: {path}' for path in sorted(found - wanted))
 
@@ -157,7 +158,8 @@ class Checks:
         listed = [line for line in (self.source / 'po/POTFILES').read_text().splitlines() if line and line[0] != '#']
         if listed != sorted(listed):
             yield 'not sorted'
-        used = {p.relative_to(self.source).as_posix() for p in (self.source / 'src').rglob('*.c') if MESSAGE.search(p.read_text())}
+        sources = [*(self.source / 'src').rglob('*.c'), *(self.source / 'data').rglob('*.js')]
+        used = {p.relative_to(self.source).as_posix() for p in sources if MESSAGE.search(p.read_text())}
         yield from (f'missing: {name}' for name in sorted(used - set(listed)))
         yield from (f'has no text for people, or is no file: {name}' for name in sorted(set(listed) - used))
 
