@@ -13,7 +13,8 @@ BUILD_PACKAGES=(
 )
 
 # What the tests take on top: the other compiler, the checkers, the man pages, a foreign server and its certificates,
-# the other bus, the programs of systemd that work without it running, and what the examples are written for.
+# the other bus, the programs of systemd that work without it running, and what the examples are written for; shells,
+# notification servers and what it takes to see and click.
 # shellcheck disable=SC2034
 TEST_PACKAGES=(
   clang valgrind shellcheck
@@ -21,6 +22,8 @@ TEST_PACKAGES=(
   python3 python3-pytest python3-websockets python3-dbusmock python3-gi python3-dbus openssl
   systemd dbus-broker iproute2 gjs jq
   bash-completion fish zsh
+  dunst xfce4-notifyd notification-daemon mako-notifier sway grim xvfb xdotool imagemagick
+  gir1.2-atspi-2.0 at-spi2-core fonts-dejavu-core
 )
 
 say() { printf '%s\n' "$*"; }
