@@ -8,7 +8,7 @@
 # packages are installed too; dbus-daemon is for a private bus; libglib2.0-bin has gdbus.
 BUILD_PACKAGES=(
   gcc libc6-dev meson ninja-build pkgconf
-  libglib2.0-dev libsoup-3.0-dev libjson-glib-dev libsystemd-dev libsqlite3-dev
+  libglib2.0-dev libsoup-3.0-dev libjson-glib-dev libsystemd-dev libsqlite3-dev libsecret-1-dev
   gettext dbus-daemon libglib2.0-bin
 )
 
@@ -24,6 +24,7 @@ TEST_PACKAGES=(
   bash-completion fish zsh
   dunst xfce4-notifyd notification-daemon mako-notifier sway grim xvfb xdotool imagemagick
   gir1.2-atspi-2.0 at-spi2-core fonts-dejavu-core
+  gnome-keyring libsecret-tools
 )
 
 say() { printf '%s\n' "$*"; }

@@ -26,7 +26,7 @@ ROOMS = {
     'bus': {'common', 'wire'},
     'relayd': {'common', 'config', 'wire', 'auth', 'store', 'link', 'bus'},
     'client': {'common'},
-    'prpctl': {'common', 'client', 'auth/credential.h'},
+    'prpctl': {'common', 'client', 'auth/credential.h', 'auth/secret-service.h'},
     'simulator': {'common'},
 }
 
@@ -37,6 +37,7 @@ LIBRARIES = {
     'systemd/sd-bus': {'common/bus-source', 'bus', 'link/wake', 'relayd', 'client', 'prpctl'},
     'systemd/sd-daemon.h': {'relayd', 'simulator'},
     'systemd/sd-journal.h': {'common/log'},
+    'libsecret/': {'auth/secret-service'},
     'json-glib/': {'wire/action', 'auth', 'prpctl', 'simulator'},
 }
 

@@ -8,6 +8,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "auth/credential.h"
+#include "auth/secret-service.h"
 #include "common/error.h"
 #include "common/http.h"
 #include "common/json-reader.h"
@@ -19,9 +20,10 @@
  * is void from the moment the request arrives; an answer that nobody reads locks the user out. Hence:
  *
  * - a request that was sent is seen through, even when nobody waits for it any more (Request holds the refresher);
- * - the new refresh token is on the disk before the access token is handed out;
- * - one that cannot be stored is kept in memory and used from there, until the file has been changed by somebody
- *   else (who has signed in again).
+ * - the new refresh token is on the disk, or in the keyring if the old one came from there, before the access token is
+ *   handed out;
+ * - one that cannot be stored is kept in memory and used from there, until the file or the keyring's item has been
+ *   changed by somebody else (who has signed in again).
  *
  * Nothing of an answer is shown or logged but the error codes that RFC 6749 §5.2 defines: whatever else the server
  * says could quote a token.
@@ -33,11 +35,12 @@ typedef struct {
 
 struct RelayRefresher {
   gint ref_count;
-  char *url, *ca_file, *client_id, *token_file;
+  char *url, *ca_file, *client_id, *token_file, *keyring_url;
   guint64 timeout_usec;
-  char *unsaved;       /* a refresh token that could not be stored; NULL: the file is up to date */
+  char *unsaved;       /* a refresh token that could not be stored; NULL: what is stored is up to date */
+  char *stale;         /* what the keyring holds instead of it; NULL: it is the file that could not be written */
   Signature signature; /* of token_file after we wrote it, or tried to */
-  gboolean running;
+  gboolean running, at_risk;
   RelayRefreshDone done; /* NULL while nobody waits */
   gpointer user_data;
 };
@@ -50,6 +53,12 @@ typedef struct {
   GSource *deadline;
   gboolean timed_out;
   char *refresh_token; /* the one that was sent */
+  gboolean from_keyring; /* that is where it was */
+  RelaySecretCall *keyring;
+  char *access_token;  /* of the answer, with life_usec, or fault: why it is of no use */
+  char *new_refresh_token;
+  guint64 life_usec;
+  const char *fault;
   char *reply;         /* RELAY_REFRESH_MAX_REPLY_BYTES + 1 */
   gsize length;
 } Request;
@@ -73,7 +82,7 @@ get_signature (const char *path)
 
 RelayRefresher *
 relay_refresher_new (const char *url, const char *ca_file, const char *client_id, const char *token_file,
-                     guint64 timeout_usec)
+                     const char *keyring_url, guint64 timeout_usec)
 {
   RelayRefresher *refresher = g_new0 (RelayRefresher, 1);
 
@@ -82,6 +91,7 @@ relay_refresher_new (const char *url, const char *ca_file, const char *client_id
   refresher->ca_file = g_strdup (ca_file);
   refresher->client_id = g_strdup (client_id);
   refresher->token_file = g_strdup (token_file);
+  refresher->keyring_url = g_strdup (keyring_url);
   refresher->timeout_usec = timeout_usec;
   return refresher;
 }
@@ -95,7 +105,9 @@ refresher_unref (RelayRefresher *refresher)
   g_free (refresher->ca_file);
   g_free (refresher->client_id);
   g_free (refresher->token_file);
+  g_free (refresher->keyring_url);
   relay_secret_free (refresher->unsaved);
+  relay_secret_free (refresher->stale);
   g_free (refresher);
 }
 
@@ -116,17 +128,18 @@ relay_refresher_is_file_foreign (RelayRefresher *refresher)
   return memcmp (&now, &refresher->signature, sizeof now) != 0;
 }
 
-/* TRUE with *ret_token NULL where there is none. */
+/* TRUE with *ret_token NULL where there is none. The keyring is not asked. */
 static gboolean
 read_refresh_token (RelayRefresher *refresher, char **ret_token, GError **error)
 {
   relay_autosecret char *token = NULL;
 
-  if (refresher->unsaved != NULL && !relay_refresher_is_file_foreign (refresher)) {
+  if (refresher->unsaved != NULL && refresher->stale == NULL && !relay_refresher_is_file_foreign (refresher)) {
     *ret_token = g_strdup (refresher->unsaved);
     return TRUE;
   }
-  relay_secret_clear (&refresher->unsaved);
+  if (refresher->stale == NULL)
+    relay_secret_clear (&refresher->unsaved);
 
   if (refresher->token_file != NULL &&
       !relay_credential_read_file ("RefreshTokenFile", refresher->token_file, RELAY_CREDENTIAL_PRIVATE, &token,
@@ -143,7 +156,13 @@ relay_refresher_is_ready (RelayRefresher *refresher, GError **error)
 {
   relay_autosecret char *token = NULL;
 
-  return read_refresh_token (refresher, &token, error) && token != NULL;
+  return read_refresh_token (refresher, &token, error) && (token != NULL || refresher->unsaved != NULL);
+}
+
+gboolean
+relay_refresher_has_keyring (RelayRefresher *refresher)
+{
+  return refresher->keyring_url != NULL;
 }
 
 static void
@@ -152,6 +171,7 @@ store_refresh_token (RelayRefresher *refresher, const char *token)
   g_autoptr (GError) error = NULL;
 
   relay_secret_clear (&refresher->unsaved);
+  relay_secret_clear (&refresher->stale);
   if (refresher->token_file == NULL)
     relay_log_fields (LOG_ERR, NULL,
                       "The server replaced the refresh token, and there is no RefreshTokenFile= to store it in: "
@@ -173,6 +193,12 @@ relay_refresher_is_running (RelayRefresher *refresher)
   return refresher->running;
 }
 
+gboolean
+relay_refresher_is_at_risk (RelayRefresher *refresher)
+{
+  return refresher->at_risk;
+}
+
 static void
 request_free (Request *request)
 {
@@ -184,6 +210,9 @@ request_free (Request *request)
     explicit_bzero (request->reply, RELAY_REFRESH_MAX_REPLY_BYTES + 1);
   g_free (request->reply);
   relay_secret_free (request->refresh_token);
+  relay_secret_free (request->access_token);
+  relay_secret_free (request->new_refresh_token);
+  relay_secret_call_free (request->keyring);
   g_clear_object (&request->message);
   g_clear_object (&request->session);
   g_clear_object (&request->cancellable);
@@ -200,7 +229,7 @@ finish (Request *request, const char *access_token, guint64 life_usec, RelayTrou
   RelayRefreshDone done = refresher->done;
 
   refresher->done = NULL;
-  refresher->running = FALSE;
+  refresher->running = refresher->at_risk = FALSE;
   if (done != NULL)
     done (access_token, life_usec, trouble, refresher->user_data);
   request_free (request);
@@ -333,35 +362,73 @@ is_bearer (const RelayJsonReader *reader)
 }
 
 static void
-take_reply (Request *request)
+read_reply (Request *request)
 {
   RelayJsonReader reader = { 0 };
-  relay_autosecret char *access_token = NULL;
-  relay_autosecret char *refresh_token = NULL;
-  gboolean readable, bearer = FALSE;
-  guint64 life_usec = 0;
+  gboolean bearer = FALSE;
 
-  readable = relay_json_reader_read (&reader, request->reply, request->length, NULL);
-  if (readable) {
-    access_token = read_token (&reader, "access_token", "accessToken");
-    refresh_token = read_token (&reader, "refresh_token", "refreshToken");
-    life_usec = read_life (&reader);
+  if (!relay_json_reader_read (&reader, request->reply, request->length, NULL))
+    request->fault = _("the answer of the token endpoint is not JSON.");
+  else {
+    request->access_token = read_token (&reader, "access_token", "accessToken");
+    request->new_refresh_token = read_token (&reader, "refresh_token", "refreshToken");
+    request->life_usec = read_life (&reader);
     bearer = is_bearer (&reader);
+    if (request->access_token == NULL)
+      request->fault = _("the answer of the token endpoint holds no access token.");
+    else if (!bearer)
+      request->fault = _("the token endpoint gave a token of a type that is not known.");
   }
   relay_json_reader_clear (&reader);
+}
 
-  /* Before all else, even if the rest is of no use. */
-  if (refresh_token != NULL && !g_str_equal (refresh_token, request->refresh_token))
-    store_refresh_token (request->refresher, refresh_token);
-
-  if (!readable)
-    fail (request, _("the answer of the token endpoint is not JSON."));
-  else if (access_token == NULL)
-    fail (request, _("the answer of the token endpoint holds no access token."));
-  else if (!bearer)
-    fail (request, _("the token endpoint gave a token of a type that is not known."));
+/* Whatever there was to store is stored. */
+static void
+conclude (Request *request)
+{
+  if (request->fault != NULL)
+    fail (request, request->fault);
   else
-    finish (request, access_token, life_usec, NULL);
+    finish (request, request->access_token, request->life_usec, NULL);
+}
+
+static void
+on_stored_in_keyring (RelaySecretResult result, const char *secret, const char *reason, gpointer user_data)
+{
+  Request *request = user_data;
+  RelayRefresher *refresher = request->refresher;
+
+  relay_secret_clear (&refresher->unsaved);
+  if (result != RELAY_SECRET_DONE) {
+    relay_log_fields (LOG_ERR, NULL,
+                      "The new refresh token cannot be stored in the keyring, and is lost when this program ends: %s",
+                      reason);
+    refresher->unsaved = g_steal_pointer (&request->new_refresh_token);
+    if (refresher->stale == NULL)
+      refresher->stale = g_strdup (request->refresh_token);
+  } else
+    relay_secret_clear (&refresher->stale);
+  conclude (request);
+}
+
+static void
+take_reply (Request *request)
+{
+  RelayRefresher *refresher = request->refresher;
+
+  read_reply (request);
+  /* Before all else, even if the rest is of no use. */
+  if (request->new_refresh_token != NULL && !g_str_equal (request->new_refresh_token, request->refresh_token)) {
+    if (request->from_keyring) {
+      relay_secret_call_free (request->keyring);
+      request->keyring = relay_secret_replace (RELAY_SECRET_REFRESH_TOKEN, refresher->keyring_url,
+                                               request->new_refresh_token, RELAY_SECRET_TIMEOUT_USEC,
+                                               on_stored_in_keyring, request);
+      return;
+    }
+    store_refresh_token (refresher, request->new_refresh_token);
+  }
+  conclude (request);
 }
 
 static void
@@ -426,6 +493,66 @@ send_form (Request *request, char *form)
                            request);
 }
 
+/* There is a refresh token. */
+static void
+send_refresh_token (Request *request)
+{
+  RelayRefresher *refresher = request->refresher;
+  g_autoptr (GError) error = NULL;
+
+  request->session = relay_http_session_new (refresher->url, refresher->ca_file, 0, &error);
+  if (request->session == NULL) {
+    fail (request, error->message);
+    return;
+  }
+  refresher->at_risk = TRUE;
+  request->message = relay_http_message_new (SOUP_METHOD_POST, refresher->url, request->cancellable);
+  /* A client_id that is NULL ends the list. */
+  send_form (request, soup_form_encode ("grant_type", "refresh_token", "refresh_token", request->refresh_token,
+                                        refresher->client_id != NULL ? "client_id" : NULL, refresher->client_id,
+                                        NULL));
+}
+
+static RelayCause
+cause_of (RelaySecretResult result)
+{
+  switch (result) {
+  case RELAY_SECRET_LOCKED:
+    return RELAY_CAUSE_KEYRING_LOCKED;
+  case RELAY_SECRET_FAILED:
+    return RELAY_CAUSE_KEYRING_FAILED;
+  case RELAY_SECRET_BAD:
+    return RELAY_CAUSE_BAD_CREDENTIALS;
+  case RELAY_SECRET_DONE:
+  case RELAY_SECRET_NONE:
+  case RELAY_SECRET_ABSENT:
+  default:
+    return RELAY_CAUSE_NO_CREDENTIALS;
+  }
+}
+
+static void
+on_looked_up (RelaySecretResult result, const char *secret, const char *reason, gpointer user_data)
+{
+  Request *request = user_data;
+  RelayRefresher *refresher = request->refresher;
+
+  if (secret != NULL && g_strcmp0 (secret, refresher->stale) != 0) {
+    relay_secret_clear (&refresher->unsaved);
+    relay_secret_clear (&refresher->stale);
+    request->refresh_token = g_strdup (secret);
+  } else
+    request->refresh_token = g_strdup (refresher->unsaved);
+  request->from_keyring = TRUE;
+
+  if (refresher->done == NULL)
+    finish (request, NULL, 0, NULL); /* freed before anything was sent */
+  else if (request->refresh_token != NULL)
+    send_refresh_token (request);
+  else
+    finish (request, NULL, 0, relay_trouble_new (cause_of (result), reason));
+}
+
 static gboolean
 on_start (gpointer user_data)
 {
@@ -437,17 +564,13 @@ on_start (gpointer user_data)
     finish (request, NULL, 0, NULL); /* freed before anything was sent */
   else if (!read_refresh_token (refresher, &request->refresh_token, &error))
     finish (request, NULL, 0, relay_trouble_new (RELAY_CAUSE_BAD_CREDENTIALS, error->message));
-  else if (request->refresh_token == NULL)
+  else if (request->refresh_token != NULL)
+    send_refresh_token (request);
+  else if (refresher->keyring_url != NULL)
+    request->keyring = relay_secret_lookup (RELAY_SECRET_REFRESH_TOKEN, refresher->keyring_url,
+                                            RELAY_SECRET_TIMEOUT_USEC, on_looked_up, request);
+  else
     finish (request, NULL, 0, relay_trouble_new (RELAY_CAUSE_NO_CREDENTIALS, NULL));
-  else if ((request->session = relay_http_session_new (refresher->url, refresher->ca_file, 0, &error)) == NULL)
-    fail (request, error->message);
-  else {
-    request->message = relay_http_message_new (SOUP_METHOD_POST, refresher->url, request->cancellable);
-    /* A client_id that is NULL ends the list. */
-    send_form (request, soup_form_encode ("grant_type", "refresh_token", "refresh_token", request->refresh_token,
-                                          refresher->client_id != NULL ? "client_id" : NULL, refresher->client_id,
-                                          NULL));
-  }
   return G_SOURCE_REMOVE;
 }
 

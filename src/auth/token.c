@@ -3,11 +3,15 @@
 
 #include <string.h>
 
+#include <glib/gi18n-lib.h>
+
 #include "auth/command.h"
 #include "auth/credential.h"
 #include "auth/file-watch.h"
 #include "auth/jwt.h"
 #include "auth/refresh.h"
+#include "auth/secret-service.h"
+#include "common/log.h"
 #include "common/names.h"
 
 /*
@@ -18,11 +22,15 @@
  * A request goes through at most three steps, each of which may end it:
  *
  *   begin      from the main loop, so that no callback comes from within the call
- *   consult    the sources, in their order; files are read at once, a command takes its time
+ *   consult    the sources, in their order; files are read at once, a command and the keyring take their time
  *   settle     is there now a token that will do? If not, refresh it
  *
  * There is one request at a time. Its place can be taken by another one at any time: what is under way then serves
  * the new one (a refresh, which must not be broken off) or is ended (a command).
+ *
+ * The keyring is asked last, and only where no other source has a token and the one at hand is not from there: changes of
+ * it are told. One that is locked, that does not answer or that has left takes nothing away: the token at hand stays good.
+ * What we store there ourselves comes back as a change as well, and is seen to be none.
  */
 struct RelayToken {
   gint ref_count;
@@ -39,6 +47,7 @@ struct RelayTokens {
 
   RelayToken *source, *current;
   gboolean is_unread; /* options that are newer than what was read of the sources */
+  gboolean from_keyring; /* `source` is */
   RelayRefresher *refresher; /* NULL: not configured */
   RelayFileWatch *token_watch, *refresh_watch;
 
@@ -49,6 +58,12 @@ struct RelayTokens {
   gpointer user_data;
   guint begin_id;
   RelayCommand *command;
+  RelaySecretCall *keyring;
+  gboolean keyring_stale; /* it changed since it was asked */
+
+  RelayTrouble *keyring_trouble; /* why it did not answer when it was asked last; NULL: it did, or was not asked */
+  RelaySecretCall *keyring_look; /* is there another token than the one at hand? */
+  RelaySecretCall *keyring_store; /* of a renewed token */
 };
 
 /* -- one token ------------------------------------------------------------------------------------------------ */
@@ -151,6 +166,7 @@ clear_request (RelayTokens *tokens)
   tokens->callback = NULL;
   g_clear_handle_id (&tokens->begin_id, g_source_remove);
   g_clear_pointer (&tokens->command, relay_command_free);
+  g_clear_pointer (&tokens->keyring, relay_secret_call_free);
   g_clear_pointer (&tokens->refused, relay_token_unref);
 }
 
@@ -175,11 +191,22 @@ deliver_trouble (RelayTokens *tokens, RelayCause cause, const char *detail)
 }
 
 static void
+deliver_copy (RelayTokens *tokens, const RelayTrouble *trouble)
+{
+  g_autoptr (RelayTrouble) copy = relay_trouble_copy (trouble);
+
+  deliver (tokens, NULL, copy);
+}
+
+static void
 deliver_nothing (RelayTokens *tokens)
 {
   gboolean file_awaited = tokens->options.token_file != NULL && tokens->options.token_command == NULL;
 
-  deliver_trouble (tokens, file_awaited ? RELAY_CAUSE_NO_TOKEN_FILE : RELAY_CAUSE_NO_CREDENTIALS,
+  if (tokens->keyring_trouble != NULL)
+    deliver_copy (tokens, tokens->keyring_trouble);
+  else
+    deliver_trouble (tokens, file_awaited ? RELAY_CAUSE_NO_TOKEN_FILE : RELAY_CAUSE_NO_CREDENTIALS,
                    file_awaited ? tokens->options.token_file : NULL);
 }
 
@@ -197,8 +224,44 @@ deliver_current (RelayTokens *tokens)
     deliver_nothing (tokens);
   else if (is_wanted (tokens, tokens->current))
     deliver (tokens, tokens->current, NULL);
+  else if (tokens->keyring_trouble != NULL)
+    deliver_copy (tokens, tokens->keyring_trouble); /* there may be another in it */
   else
     deliver_trouble (tokens, tokens->expired ? RELAY_CAUSE_NO_NEWER_TOKEN : RELAY_CAUSE_NO_OTHER_TOKEN, NULL);
+}
+
+static void
+on_keyring_stored (RelaySecretResult result, const char *secret, const char *reason, gpointer user_data)
+{
+  RelayTokens *tokens = user_data;
+
+  if (result != RELAY_SECRET_DONE)
+    relay_log_fields (LOG_WARNING, NULL, "The renewed token cannot be stored in the keyring: %s", reason);
+  g_clear_pointer (&tokens->keyring_store, relay_secret_call_free);
+}
+
+/* Where the last one was in the keyring, the next start is to find this one there. */
+static void
+store_current (RelayTokens *tokens)
+{
+  replace_token (&tokens->source, tokens->current);
+  relay_secret_call_free (tokens->keyring_store);
+  tokens->keyring_store = relay_secret_replace (RELAY_SECRET_ACCESS_TOKEN, tokens->options.keyring_url,
+                                                tokens->current->value, RELAY_SECRET_TIMEOUT_USEC, on_keyring_stored,
+                                                tokens);
+}
+
+static void
+set_keyring_trouble (RelayTokens *tokens, RelayTrouble *trouble)
+{
+  relay_trouble_free (tokens->keyring_trouble);
+  tokens->keyring_trouble = trouble;
+}
+
+static gboolean
+has_code (const RelayTrouble *trouble, const char *code)
+{
+  return trouble != NULL && g_str_equal (trouble->code, code);
 }
 
 static void consult (RelayTokens *tokens);
@@ -211,12 +274,15 @@ on_refreshed (const char *access_token, guint64 life_usec, const RelayTrouble *t
   if (access_token != NULL) {
     relay_token_unref (tokens->current);
     tokens->current = token_new (access_token, life_usec);
-  }
+    if (tokens->from_keyring)
+      store_current (tokens);
+  } else if (has_code (trouble, "KEYRING_LOCKED") || has_code (trouble, "KEYRING_FAILED"))
+    set_keyring_trouble (tokens, relay_trouble_copy (trouble));
   if (tokens->request == REQUEST_NONE || tokens->begin_id != 0)
     return; /* nobody waits any more, or a request that has yet to begin and will find the token */
   if (tokens->is_unread)
     consult (tokens);
-  else if (trouble != NULL)
+  else if (trouble != NULL && !has_code (trouble, "NO_CREDENTIALS"))
     deliver (tokens, NULL, trouble);
   else
     deliver_current (tokens);
@@ -233,6 +299,8 @@ settle (RelayTokens *tokens)
     relay_refresher_start (tokens->refresher, on_refreshed, tokens);
   else if (error != NULL)
     deliver_trouble (tokens, RELAY_CAUSE_BAD_CREDENTIALS, error->message);
+  else if (tokens->refresher != NULL && relay_refresher_has_keyring (tokens->refresher))
+    relay_refresher_start (tokens->refresher, on_refreshed, tokens);
   else
     deliver_current (tokens); /* even if it seems expired: the server's clock counts, and it will say so */
 }
@@ -246,8 +314,8 @@ take_source (RelayTokens *tokens, const char *secret, const GError *error)
     return;
   }
   if (secret == NULL) {
-    if (tokens->current == tokens->source)
-      replace_token (&tokens->current, NULL); /* taken away; a renewed one stands for itself */
+    if (tokens->source != NULL)
+      replace_token (&tokens->current, NULL); /* taken away, with what came of it; a renewed one alone stands for itself */
     replace_token (&tokens->source, NULL);
   } else if (tokens->source == NULL || !g_str_equal (tokens->source->value, secret)) {
     relay_token_unref (tokens->source);
@@ -258,13 +326,77 @@ take_source (RelayTokens *tokens, const char *secret, const GError *error)
 }
 
 static void
+take_other_source (RelayTokens *tokens, const char *secret, const GError *error)
+{
+  tokens->from_keyring = FALSE;
+  take_source (tokens, secret, error);
+}
+
+static void
 on_command_done (const char *secret, const GError *error, gpointer user_data)
 {
   RelayTokens *tokens = user_data;
   /* What is borrowed lives until we return. */
   G_GNUC_UNUSED g_autoptr (RelayCommand) command = g_steal_pointer (&tokens->command);
 
-  take_source (tokens, secret, error);
+  take_other_source (tokens, secret, error);
+}
+
+static void ask_keyring (RelayTokens *tokens);
+
+static void
+on_keyring_answered (RelaySecretResult result, const char *secret, const char *reason, gpointer user_data)
+{
+  RelayTokens *tokens = user_data;
+  /* What is borrowed lives until we return. */
+  G_GNUC_UNUSED g_autoptr (RelaySecretCall) keyring = g_steal_pointer (&tokens->keyring);
+
+  if (tokens->keyring_stale && secret == NULL) {
+    ask_keyring (tokens);
+    return;
+  }
+  switch (result) {
+  case RELAY_SECRET_DONE:
+    tokens->from_keyring = TRUE;
+    take_source (tokens, secret, NULL);
+    break;
+  case RELAY_SECRET_NONE:
+    take_other_source (tokens, NULL, NULL);
+    break;
+  case RELAY_SECRET_BAD:
+    deliver_trouble (tokens, RELAY_CAUSE_BAD_CREDENTIALS, reason);
+    break;
+  case RELAY_SECRET_LOCKED:
+  case RELAY_SECRET_FAILED:
+    set_keyring_trouble (tokens, relay_trouble_new (result == RELAY_SECRET_LOCKED ? RELAY_CAUSE_KEYRING_LOCKED
+                                                                                  : RELAY_CAUSE_KEYRING_FAILED,
+                                                    reason));
+    G_GNUC_FALLTHROUGH;
+  case RELAY_SECRET_ABSENT:
+    if (tokens->from_keyring)
+      settle (tokens);
+    else
+      take_other_source (tokens, NULL, NULL);
+    break;
+  default:
+    g_assert_not_reached ();
+  }
+}
+
+static void
+ask_keyring (RelayTokens *tokens)
+{
+  tokens->keyring_stale = FALSE;
+  tokens->keyring = relay_secret_lookup (RELAY_SECRET_ACCESS_TOKEN, tokens->options.keyring_url,
+                                         RELAY_SECRET_TIMEOUT_USEC, on_keyring_answered, tokens);
+}
+
+/* Its token is at hand, and nobody has told of another one. */
+static gboolean
+needs_keyring (RelayTokens *tokens, gboolean is_unread)
+{
+  return is_unread || tokens->keyring_stale || !tokens->from_keyring || !is_wanted (tokens, tokens->current) ||
+         !token_is_good (tokens->current);
 }
 
 /* A command is only run if the token at hand will not do: it may take long, or ask the user something. */
@@ -277,26 +409,41 @@ needs_command (RelayTokens *tokens)
   return !is_wanted (tokens, tokens->current) || !token_is_good (tokens->current);
 }
 
+static gboolean
+read_token_file (const RelayTokenOptions *options, char **ret_secret, GError **error)
+{
+  *ret_secret = NULL;
+  if (options->token_file != NULL)
+    return relay_credential_read_file ("TokenFile", options->token_file, RELAY_CREDENTIAL_PRIVATE, ret_secret, error);
+  if (options->login_token_file != NULL)
+    return relay_credential_read_file (_("The token in"), options->login_token_file, RELAY_CREDENTIAL_PRIVATE, ret_secret,
+                                       error);
+  return TRUE;
+}
+
 static void
 consult (RelayTokens *tokens)
 {
   relay_autosecret char *secret = NULL;
   g_autoptr (GError) error = NULL;
+  gboolean is_unread = tokens->is_unread;
 
   tokens->is_unread = FALSE;
+  set_keyring_trouble (tokens, NULL);
   if (!relay_credential_read_systemd (RELAY_CREDENTIAL_TOKEN, &secret, &error) || secret != NULL)
-    take_source (tokens, secret, error);
+    take_other_source (tokens, secret, error);
   else if (tokens->options.token_command != NULL && needs_command (tokens))
     tokens->command = relay_command_start ((const char *const *) tokens->options.token_command,
                                            RELAY_TOKEN_COMMAND_TIMEOUT_USEC, on_command_done, tokens);
   else if (tokens->options.token_command != NULL)
     settle (tokens);
-  else {
-    if (tokens->options.token_file != NULL)
-      relay_credential_read_file ("TokenFile", tokens->options.token_file, RELAY_CREDENTIAL_PRIVATE, &secret,
-                                  &error);
-    take_source (tokens, secret, error);
-  }
+  else if (!read_token_file (&tokens->options, &secret, &error) || secret != NULL ||
+           tokens->options.keyring_url == NULL)
+    take_other_source (tokens, secret, error);
+  else if (needs_keyring (tokens, is_unread))
+    ask_keyring (tokens);
+  else
+    settle (tokens);
 }
 
 static gboolean
@@ -305,7 +452,7 @@ on_begin (gpointer user_data)
   RelayTokens *tokens = user_data;
 
   tokens->begin_id = 0;
-  if (!relay_tokens_is_refreshing (tokens))
+  if (tokens->refresher == NULL || !relay_refresher_is_running (tokens->refresher))
     consult (tokens);
   return G_SOURCE_REMOVE;
 }
@@ -340,8 +487,22 @@ static gboolean
 is_same_refresh (const RelayTokenOptions *a, const RelayTokenOptions *b)
 {
   return g_strcmp0 (a->refresh_url, b->refresh_url) == 0 && g_strcmp0 (a->ca_file, b->ca_file) == 0 &&
-         g_strcmp0 (a->client_id, b->client_id) == 0 &&
+         g_strcmp0 (a->client_id, b->client_id) == 0 && g_strcmp0 (a->keyring_url, b->keyring_url) == 0 &&
          g_strcmp0 (a->refresh_token_file, b->refresh_token_file) == 0;
+}
+
+/* @login_path: if @path is NULL. In a folder that does not exist nothing appears unless by `prpctl login`, which says so;
+ * to look for the folder time and again would wake the machine up for nothing. */
+static RelayFileWatch *
+watch_file (const char *path, const char *login_path, RelayFileWatchChanged changed, RelayTokens *tokens)
+{
+  g_autofree char *folder = NULL;
+
+  if (path == NULL && login_path != NULL) {
+    folder = g_path_get_dirname (login_path);
+    path = g_file_test (folder, G_FILE_TEST_IS_DIR) ? login_path : NULL;
+  }
+  return path != NULL ? relay_file_watch_new (path, changed, tokens) : NULL;
 }
 
 /* What hangs on the options. A refresher is kept if it is still there. */
@@ -350,15 +511,18 @@ set_up (RelayTokens *tokens)
 {
   const RelayTokenOptions *options = &tokens->options;
 
-  if (options->token_file != NULL && options->token_command == NULL)
-    tokens->token_watch = relay_file_watch_new (options->token_file, on_token_file_changed, tokens);
+  if (options->token_command == NULL)
+    tokens->token_watch = watch_file (options->token_file, options->login_token_file, on_token_file_changed, tokens);
   if (options->refresh_url == NULL)
     return;
   if (tokens->refresher == NULL)
     tokens->refresher = relay_refresher_new (options->refresh_url, options->ca_file, options->client_id,
-                                             options->refresh_token_file, RELAY_TOKEN_REFRESH_TIMEOUT_USEC);
-  if (options->refresh_token_file != NULL)
-    tokens->refresh_watch = relay_file_watch_new (options->refresh_token_file, on_refresh_file_changed, tokens);
+                                             options->refresh_token_file != NULL
+                                               ? options->refresh_token_file
+                                               : options->login_refresh_token_file,
+                                             options->keyring_url, RELAY_TOKEN_REFRESH_TIMEOUT_USEC);
+  tokens->refresh_watch =
+    watch_file (options->refresh_token_file, options->login_refresh_token_file, on_refresh_file_changed, tokens);
 }
 
 RelayTokens *
@@ -381,9 +545,12 @@ relay_tokens_configure (RelayTokens *tokens, const RelayTokenOptions *options)
   g_clear_pointer (&tokens->refresh_watch, relay_file_watch_free);
   if (!is_same_refresh (&tokens->options, options))
     g_clear_pointer (&tokens->refresher, relay_refresher_free);
-  if (!is_same_source (&tokens->options, options)) {
+  g_clear_pointer (&tokens->keyring_look, relay_secret_call_free);
+  if (!is_same_source (&tokens->options, options) ||
+      (tokens->from_keyring && g_strcmp0 (tokens->options.keyring_url, options->keyring_url) != 0)) {
     replace_token (&tokens->source, NULL);
     replace_token (&tokens->current, NULL);
+    tokens->from_keyring = FALSE;
   }
   relay_token_options_clear (&tokens->options);
   relay_token_options_copy (options, &tokens->options);
@@ -400,6 +567,9 @@ relay_tokens_free (RelayTokens *tokens)
   relay_file_watch_free (tokens->token_watch);
   relay_file_watch_free (tokens->refresh_watch);
   relay_refresher_free (tokens->refresher);
+  relay_secret_call_free (tokens->keyring_look);
+  relay_secret_call_free (tokens->keyring_store);
+  relay_trouble_free (tokens->keyring_trouble);
   relay_token_unref (tokens->source);
   relay_token_unref (tokens->current);
   relay_token_options_clear (&tokens->options);
@@ -442,7 +612,38 @@ relay_tokens_can_renew (RelayTokens *tokens)
 gboolean
 relay_tokens_is_refreshing (RelayTokens *tokens)
 {
-  return tokens->refresher != NULL && relay_refresher_is_running (tokens->refresher);
+  return tokens->refresher != NULL && relay_refresher_is_at_risk (tokens->refresher);
+}
+
+static void
+on_keyring_looked (RelaySecretResult result, const char *secret, const char *reason, gpointer user_data)
+{
+  RelayTokens *tokens = user_data;
+  gboolean is_other = result == RELAY_SECRET_NONE || result == RELAY_SECRET_BAD ||
+                      (secret != NULL && (tokens->source == NULL || !g_str_equal (tokens->source->value, secret)));
+
+  g_clear_pointer (&tokens->keyring_look, relay_secret_call_free);
+  if (!is_other || tokens->changed == NULL)
+    return;
+  tokens->keyring_stale = TRUE;
+  tokens->changed (tokens->changed_data);
+}
+
+void
+relay_tokens_keyring_changed (RelayTokens *tokens)
+{
+  if (tokens->options.keyring_url == NULL || tokens->options.token_command != NULL)
+    return;
+  if (tokens->keyring != NULL)
+    tokens->keyring_stale = TRUE;
+  else if (tokens->keyring_trouble != NULL || (tokens->current == NULL && tokens->request == REQUEST_NONE)) {
+    if (tokens->changed != NULL)
+      tokens->changed (tokens->changed_data);
+  } else if (tokens->from_keyring && tokens->keyring_store == NULL) {
+    relay_secret_call_free (tokens->keyring_look);
+    tokens->keyring_look = relay_secret_lookup (RELAY_SECRET_ACCESS_TOKEN, tokens->options.keyring_url,
+                                                RELAY_SECRET_TIMEOUT_USEC, on_keyring_looked, tokens);
+  }
 }
 
 void
@@ -460,6 +661,9 @@ relay_token_options_clear (RelayTokenOptions *options)
   g_free (options->refresh_token_file);
   g_free (options->client_id);
   g_free (options->ca_file);
+  g_free (options->login_token_file);
+  g_free (options->login_refresh_token_file);
+  g_free (options->keyring_url);
   memset (options, 0, sizeof *options);
 }
 
@@ -473,5 +677,8 @@ relay_token_options_copy (const RelayTokenOptions *options, RelayTokenOptions *r
     .refresh_token_file = g_strdup (options->refresh_token_file),
     .client_id = g_strdup (options->client_id),
     .ca_file = g_strdup (options->ca_file),
+    .login_token_file = g_strdup (options->login_token_file),
+    .login_refresh_token_file = g_strdup (options->login_refresh_token_file),
+    .keyring_url = g_strdup (options->keyring_url),
   };
 }

@@ -6,12 +6,14 @@
 #include "common/trouble.h"
 
 /*
- * The bearer token: where it comes from, when it ends, and how another is had. Together with credential.c the only
- * place that sees a secret; whoever needs one gets a RelayToken, which can be used but not read.
+ * The bearer token: where it comes from, when it ends, and how another is had. Together with credential.c and
+ * secret-service.c the only place that sees a secret; whoever needs one gets a RelayToken, which can be used but not
+ * read.
  *
- * Sources, in this order: $CREDENTIALS_DIRECTORY/prp-token, TokenCommand, TokenFile; where none is there but
- * RefreshUrl and a refresh token are, the token endpoint. Renewal (RFC 6749 §6) where RefreshUrl is set, else by
- * asking the sources again.
+ * Sources, in this order: $CREDENTIALS_DIRECTORY/prp-token, TokenCommand, TokenFile (or the file of `prpctl login`), the
+ * Secret Service; where none is there but RefreshUrl and a refresh token are, the token endpoint. Renewal (RFC 6749 §6)
+ * where RefreshUrl is set, else by asking the sources again. A renewed token goes into the Secret Service if the one
+ * before it was there.
  */
 typedef struct RelayToken RelayToken;   /* immutable, reference counted, wiped when freed */
 typedef struct RelayTokens RelayTokens; /* the manager */
@@ -24,6 +26,9 @@ typedef struct {
   char *refresh_token_file;
   char *client_id;
   char *ca_file;
+  char *login_token_file;         /* in the place of a token_file that is not configured */
+  char *login_refresh_token_file; /* likewise */
+  char *keyring_url;              /* the server, for the Secret Service (secret-service.h); NULL: it is not asked */
 } RelayTokenOptions;
 
 #define RELAY_TOKEN_COMMAND_TIMEOUT_USEC (30 * G_USEC_PER_SEC)
@@ -48,7 +53,7 @@ gboolean relay_token_is_due (RelayToken *token);
 
 /* @token: NULL with @trouble set where there is none. Both borrowed for the call. */
 typedef void (*RelayTokenCallback) (RelayToken *token, const RelayTrouble *trouble, gpointer user_data);
-/* The source's file changed: another token may be there. */
+/* The source's file, or what the Secret Service holds, changed: another token may be there. */
 typedef void (*RelayTokensChanged) (gpointer user_data);
 
 RelayTokens *relay_tokens_new (const RelayTokenOptions *options, RelayTokensChanged changed, gpointer user_data);
@@ -74,8 +79,11 @@ void relay_tokens_renew (RelayTokens *tokens, RelayToken *refused, gboolean expi
 
 /* Could relay_tokens_renew give another token without a person doing something: RefreshUrl or TokenCommand? */
 gboolean relay_tokens_can_renew (RelayTokens *tokens);
-/* Is a refresh under way? Who leaves now may lose the refresh token that the answer brings. */
+/* Is the answer to a refresh still to come? Who leaves now may lose the refresh token that it brings. */
 gboolean relay_tokens_is_refreshing (RelayTokens *tokens);
+/* Something changed in the Secret Service. Where a token is wanted from there, it is asked again, and the one who waits
+ * for changes called. */
+void relay_tokens_keyring_changed (RelayTokens *tokens);
 void relay_tokens_cancel (RelayTokens *tokens);
 
 void relay_token_options_clear (RelayTokenOptions *options);

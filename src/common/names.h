@@ -22,6 +22,9 @@
 /* Files, below the XDG base directories. */
 #define RELAY_CONFIG_SUBDIR "prp-relay"
 #define RELAY_CONFIG_FILE "relay.conf"
+/* What `prpctl login` writes where there is no keyring; besides relay.conf. */
+#define RELAY_LOGIN_TOKEN_FILE "token"
+#define RELAY_LOGIN_REFRESH_TOKEN_FILE "refresh-token"
 #define RELAY_STATE_SUBDIR "prp-relay"
 #define RELAY_STORE_FILE "relay.db"
 

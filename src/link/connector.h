@@ -95,6 +95,9 @@ void relay_connector_set_network (RelayConnector *connector, gboolean available)
  * sent has not all been heard, that one's. */
 gint64 relay_connector_get_alive (RelayConnector *connector);
 
+/* Something changed in the Secret Service: a token may be there that was not to be had before, or another one. */
+void relay_connector_check_keyring (RelayConnector *connector);
+
 /* Will there be an answer from the server within seconds (connecting, connected, waiting)? FALSE while disconnected,
  * unauthorized or offline. */
 gboolean relay_connector_is_trying (RelayConnector *connector);

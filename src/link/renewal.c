@@ -215,7 +215,7 @@ on_token (RelayToken *token, const RelayTrouble *trouble, gpointer user_data)
   }
 }
 
-/* The credentials' file changed. */
+/* The credentials' file changed, or the keyring. */
 void
 relay_connector_on_tokens_changed (gpointer user_data)
 {
@@ -242,4 +242,11 @@ relay_connector_on_tokens_changed (gpointer user_data)
     connector->recheck = TRUE;
     break;
   }
+}
+
+void
+relay_connector_check_keyring (RelayConnector *connector)
+{
+  if (!connector->stopping)
+    relay_tokens_keyring_changed (connector->tokens);
 }

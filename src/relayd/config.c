@@ -6,6 +6,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "auth/secret-service.h"
 #include "common/error.h"
 #include "common/http.h"
 #include "common/names.h"
@@ -94,6 +95,17 @@ check_together (RelayKeyFile *file, RelayConfig *config)
   }
 }
 
+/* Where `prpctl login` puts the tokens: not by configuration. */
+static void
+set_login (RelayConnectorOptions *connector)
+{
+  g_autofree char *folder = g_build_filename (g_get_user_config_dir (), RELAY_CONFIG_SUBDIR, NULL);
+
+  connector->tokens.login_token_file = g_build_filename (folder, RELAY_LOGIN_TOKEN_FILE, NULL);
+  connector->tokens.login_refresh_token_file = g_build_filename (folder, RELAY_LOGIN_REFRESH_TOKEN_FILE, NULL);
+  connector->tokens.keyring_url = relay_secret_service_make_url (connector->link.url);
+}
+
 RelayConfig *
 relay_config_load (const char *path, GError **error)
 {
@@ -112,6 +124,7 @@ relay_config_load (const char *path, GError **error)
 
   /* One set of authorities for both, the service and the endpoint that gives its tokens. */
   config->connector.tokens.ca_file = g_strdup (config->connector.link.ca_file);
+  set_login (&config->connector);
   return g_steal_pointer (&config);
 }
 

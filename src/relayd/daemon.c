@@ -16,6 +16,7 @@
 #include "link/connector.h"
 #include "link/wake.h"
 #include "relayd/config.h"
+#include "relayd/keyring-watch.h"
 #include "relayd/records.h"
 #include "wire/seen.h"
 
@@ -47,6 +48,7 @@ struct RelayDaemon {
   RelayCoverage *coverage;
   RelayConnector *connector;
   RelayWake *wake;
+  RelayKeyringWatch *keyring_watch;
 
   GSource *status_turn, *watchdog, *flush_deadline;
   guint64 watchdog_usec;
@@ -182,6 +184,14 @@ on_network_changed (gboolean available, gpointer user_data)
   RelayDaemon *daemon = user_data;
 
   relay_connector_set_network (daemon->connector, available);
+}
+
+static void
+on_keyring_changed (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_connector_check_keyring (daemon->connector);
 }
 
 static const RelayWakeEvents wake_events = { .slept = on_slept, .network_changed = on_network_changed };
@@ -589,6 +599,7 @@ relay_daemon_new (const char *config_path, GError **error)
   start_seen (daemon);
   start_notifying (daemon);
   daemon->wake = relay_wake_new (&wake_events, daemon);
+  daemon->keyring_watch = relay_keyring_watch_new (daemon->bus, on_keyring_changed, daemon);
   relay_connector_set_network (daemon->connector, relay_wake_is_network_available (daemon->wake));
   relay_connector_start (daemon->connector);
   sd_notify (0, "READY=1");
@@ -610,6 +621,7 @@ relay_daemon_free (RelayDaemon *daemon)
     relay_status_unwatch (daemon->status, on_status_changed, daemon);
   relay_service_free (daemon->service);
   relay_wake_free (daemon->wake);
+  relay_keyring_watch_free (daemon->keyring_watch);
   relay_connector_free (daemon->connector);
   relay_coverage_free (daemon->coverage);
   relay_records_free (daemon->records);

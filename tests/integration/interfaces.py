@@ -61,7 +61,7 @@ def check_signals(signals):
         elif s.interface.startswith("dev.prp."):
             arguments = interfaces[s.interface]["signals"][s.member]
             assert kind == "(" + "".join(t for _, t in arguments) + ")", s
-        if s.member == "PropertiesChanged":
+        if s.member == "PropertiesChanged" and s.path.startswith("/dev/prp/"):
             name, changed, invalidated = s.body.unpack()
             assert changed or invalidated, "an empty PropertiesChanged"
             for key in [*changed, *invalidated]:

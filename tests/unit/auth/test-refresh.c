@@ -58,7 +58,7 @@ static void
 create (Fixture *fixture, const char *client_id, const char *path)
 {
   relay_refresher_free (fixture->refresher);
-  fixture->refresher = relay_refresher_new (fixture->endpoint->url, NULL, client_id, path, LONG_USEC);
+  fixture->refresher = relay_refresher_new (fixture->endpoint->url, NULL, client_id, path, NULL, LONG_USEC);
 }
 
 static void
@@ -311,7 +311,7 @@ test_refused (Fixture *fixture, gconstpointer data)
   create (fixture, NULL, fixture->path);
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
     g_autofree char *text =
-      g_strdup_printf ("The server refused to renew the token (%s). Sign in again.", cases[i].said);
+      g_strdup_printf ("The server refused to renew the token (%s). Sign in again: “prpctl login”.", cases[i].said);
 
     token_endpoint_clear (fixture->endpoint);
     token_endpoint_answer (fixture->endpoint, cases[i].status, NULL, cases[i].body);
@@ -417,7 +417,7 @@ static void
 test_timeout (Fixture *fixture, gconstpointer data)
 {
   token_endpoint_hold (fixture->endpoint);
-  fixture->refresher = relay_refresher_new (fixture->endpoint->url, NULL, NULL, fixture->path, 100 * 1000);
+  fixture->refresher = relay_refresher_new (fixture->endpoint->url, NULL, NULL, fixture->path, NULL, 100 * 1000);
   refresh (fixture);
   assert_trouble (fixture, "RENEWAL_FAILED", RELAY_REMEDY_RETRY,
                   "The token could not be renewed for now: the token endpoint did not answer in time.");
@@ -450,7 +450,7 @@ static void
 test_bad_ca_file (Fixture *fixture, gconstpointer data)
 {
   fixture->refresher =
-    relay_refresher_new (fixture->endpoint->url, "/nowhere/ca.pem", NULL, fixture->path, LONG_USEC);
+    relay_refresher_new (fixture->endpoint->url, "/nowhere/ca.pem", NULL, fixture->path, NULL, LONG_USEC);
   refresh (fixture);
   g_assert_cmpstr (fixture->trouble->code, ==, "RENEWAL_FAILED");
   g_assert_nonnull (strstr (fixture->trouble->text, "/nowhere/ca.pem"));
