@@ -66,6 +66,8 @@ WITHOUT_UNIT_TEST = {
     'prpctl/monitor': 'needs a relay to listen to: tests/integration/test_prpctl_fake.py',
     'prpctl/relay-client': 'needs a relay to talk to: tests/integration/test_prpctl_fake.py',
     'prpctl/verbs': 'needs a relay to talk to: tests/integration/test_prpctl_fake.py',
+    'prpctl/watch': 'needs a terminal and a relay: tests/integration/test_watch.py',
+    'prpctl/watch-relay': 'needs a relay to listen to: tests/integration/test_watch.py',
     'relayd/daemon': 'ties the rooms together: all of tests/integration/ sees it from outside',
     'relayd/main': 'a command line: tests/integration/test_lifecycle.py runs it',
     'simulator/main': 'a command line: data/demo runs it, and .ci/run that',

@@ -19,6 +19,7 @@
 #include "prpctl/output.h"
 #include "prpctl/status.h"
 #include "prpctl/text.h"
+#include "prpctl/watch.h"
 
 #define STATE_MAX_CHARS 40
 #define NAME_MAX_CHARS 255
@@ -225,6 +226,7 @@ static gboolean run_help (PrpctlRun *run, GError **error);
 #define OPTIONS_OF_CURSORS (PRPCTL_OPTION_FROM | PRPCTL_OPTION_SHOW_CURSOR | PRPCTL_OPTION_STRICT)
 #define OPTIONS_OF_FILTERS (PRPCTL_OPTION_TYPE | PRPCTL_OPTION_PRP | PRPCTL_OPTION_AGENT | PRPCTL_OPTION_PROJECT)
 #define OPTIONS_OF_MONITOR (PRPCTL_OPTION_QUIET | PRPCTL_OPTION_COUNT | PRPCTL_OPTION_SECONDS | OPTIONS_OF_CURSORS)
+#define OPTIONS_OF_WATCH (PRPCTL_OPTION_COUNT | PRPCTL_OPTION_SECONDS | PRPCTL_OPTION_SINCE)
 #define OPTIONS_OF_HISTORY \
   (PRPCTL_OPTION_LINES | PRPCTL_OPTION_SINCE | PRPCTL_OPTION_CLEAR | OPTIONS_OF_FILTERS | OPTIONS_OF_CURSORS)
 
@@ -244,6 +246,8 @@ static const Verb verbs[] = {
   { { "monitor", N_("[CHANNEL…]"), N_("Follow the events, holding the channels meanwhile"), OPTIONS_OF_MONITOR,
       PRPCTL_WORD_CHANNEL }, 0,
     ANY_NUMBER, FALSE, prpctl_monitor },
+  { { "watch", N_("[CHANNEL…]"), N_("Show the PRPs and how far they are, live, holding the channels meanwhile"),
+      OPTIONS_OF_WATCH }, 0, ANY_NUMBER, FALSE, prpctl_watch },
   { { "history", NULL, N_("List the events that the relay has kept: the newest 100, or as asked for"),
       OPTIONS_OF_HISTORY }, 0, 0, FALSE, prpctl_history },
   { { "ping", NULL, N_("Measure the round trip to the server"), 0 }, 0, 0, FALSE, run_ping },
