@@ -11,7 +11,7 @@ import {Indicator} from './indicator.js';
 import {eventFilter} from './kinds.js';
 import {Keeper} from './keeper.js';
 import {isChannel, Model} from './model.js';
-import {Relay} from './relay.js';
+import {CONNECTING, Relay} from './relay.js';
 import * as Words from './words.js';
 
 /**
@@ -35,8 +35,8 @@ export class Applet {
         /** @type {RelayEvent[]} */
         this._events = [];
         this._wasConnected = false;
-        this._formatTime = (/** @type {number} */ usec) =>
-            shell.formatTime(GLib.DateTime.new_from_unix_local(Math.floor(usec / 1e6)));
+        this._hasNews = false;
+        this._formatTime = (/** @type {number} */ usec) => shell.formatTime(new Date(usec / 1000));
         /** @type {Relay|null} */
         this._relay = null;
         this._model = new Model(kept);
@@ -49,7 +49,7 @@ export class Applet {
             disconnect: () => this._relay?.disconnect(),
             openPreferences: () => shell.openPreferences(),
         });
-        this._indicator.updateIcon({state: 'connecting', code: '', text: '', nextAttempt: 0, lastAlive: 0, url: ''});
+        this._indicator.updateIcon(CONNECTING, 0);
         this._settingsChanged = shell.settings.connect('changed', () => this._onSettings());
         if (kept !== undefined) {
             this._start();
@@ -81,12 +81,13 @@ export class Applet {
             statusChanged: () => this._onStatus(),
             channelsChanged: () => this._renderBell.ring(),
             handle: events => {
+                this._hasNews ||= events.length > 0;
                 for (const event of events)
                     model.apply(event);
             },
             caughtUp: lastSequence => this._onCaughtUp(lastSequence),
             lost: () => {
-                model.noteLoss();
+                model.noteLoss(GLib.get_real_time());
                 this._keeper.touch();
             },
         });
@@ -105,7 +106,7 @@ export class Applet {
         this._wasConnected = status.state === 'connected';
         if (status.url !== '')
             this._model.setUrl(status.url);
-        this._indicator.updateIcon(status);
+        this._indicator.updateIcon(status, GLib.get_real_time());
         this._renderBell.ring();
         if (this._indicator.isOpen)
             this._eventsBell.ring();
@@ -123,8 +124,9 @@ export class Applet {
     /** @param {number} lastSequence */
     _onCaughtUp(lastSequence) {
         const {cursor} = this._model;
-        if (lastSequence <= cursor.sequence && !this._indicator.isOpen)
+        if (!this._hasNews && lastSequence <= cursor.sequence)
             return;
+        this._hasNews = false;
         cursor.sequence = Math.max(cursor.sequence, lastSequence);
         this._keeper.touch();
         this._renderBell.ring();
@@ -149,8 +151,8 @@ export class Applet {
                 this._render();
                 return GLib.SOURCE_CONTINUE;
             });
-        } else if (this._model.gap !== null && this._model.gapSeen !== this._model.gap.sequence) {
-            this._model.gapSeen = this._model.gap.sequence;
+        } else {
+            this._model.markGapSeen();
             this._keeper.touch();
         }
     }
@@ -176,7 +178,7 @@ export class Applet {
             return;
         const wanted = settings.get_uint('recent-events');
         const {types, limit, matches} = eventFilter(settings, wanted);
-        const events = await this._relay.listNewest(limit, types, bell);
+        const events = limit > 0 ? await this._relay.listNewest(limit, types, bell) : [];
         this._events = events.filter(matches).reverse().slice(0, wanted);
         this._renderBell.ring();
     }
@@ -186,13 +188,15 @@ export class Applet {
             return;
         const {settings} = this._shell;
         const model = this._model;
+        const nowUsec = GLib.get_real_time();
         const endedUsec = settings.get_boolean('show-finished') ? settings.get_uint('finished-minutes') * 60e6 : 0;
         this._indicator.update({
+            nowUsec,
             status: this._relay.status,
             failure: this._relay.failure,
             asOf: model.asOf,
-            gap: model.gap !== null && model.gap.sequence !== model.gapSeen ? model.gap : null,
-            prps: settings.get_boolean('show-prps') ? model.list(GLib.get_real_time(), endedUsec) : null,
+            gap: model.unseenGap(nowUsec),
+            prps: settings.get_boolean('show-prps') ? model.list(nowUsec, endedUsec) : null,
             prpsAtOnce: settings.get_uint('prps-at-once'),
             events: settings.get_boolean('show-events') ? this._events : null,
             nameOf: id => model.nameOf(id),

@@ -25,7 +25,7 @@ export function isCancelled(error) {
 
 /** @returns {GLib.Error} */
 export function makeCancelled() {
-    return new GLib.Error(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED, 'It is not wanted any more');
+    return new Gio.IOErrorEnum({code: Gio.IOErrorEnum.CANCELLED, message: 'It is not wanted any more'});
 }
 
 export class Bell {
@@ -100,7 +100,7 @@ export class Bell {
                 return;
             this._failures = Math.min(this._failures + 1, 10);
             this._rang = true;
-            console.debug(`prp-relay: ${error.message}`);
+            console.debug(`prp-relay: ${error}`);
         } finally {
             this._isRunning = false;
         }

@@ -20,6 +20,7 @@ import * as Words from './words.js';
  * @typedef {import('./event.js').RelayEvent} RelayEvent
  *
  * @typedef {object} Scene what there is to show
+ * @property {number} nowUsec
  * @property {Status} status
  * @property {string} failure of what the person asked for
  * @property {number} asOf
@@ -67,18 +68,48 @@ export class Indicator {
      * @param {Actions} actions
      */
     constructor(shell, formatTime, actions) {
+        const {PanelMenu, PopupMenu} = shell;
+        const titles = Words.menuTitles();
+        const makeText = () => new TextRow(shell);
+        const makePrp = () => new PrpRow(shell);
+
         this._shell = shell;
         this._formatTime = formatTime;
-        this._actions = actions;
         this._iconName = '';
-        this._titles = Words.menuTitles();
-        this._button = new shell.PanelMenu.Button(0.5, shell.uuid, false);
+        this._button = new PanelMenu.Button(0.5, shell.uuid, false);
         this._icon = new St.Icon({style_class: 'system-status-icon'});
         this._button.add_child(this._icon);
-        this._button.menu.box.add_style_class_name('prp-relay-menu');
-        this._makeMenu(this._button.menu);
-        this._button.menu.connect('open-state-changed', (/** @type {any} */ _menu, /** @type {boolean} */ isOpen) =>
-            actions.opened(isOpen));
+        this._menu = /** @type {import('resource:///org/gnome/shell/ui/popupMenu.js').PopupMenu} */ (this._button.menu);
+        this._menu.box.add_style_class_name('prp-relay-menu');
+
+        this._status = new TextRow(shell, {hasIcon: true, titleClass: 'prp-relay-title'});
+        this._gap = makeText();
+        this._prpsTitle = new PopupMenu.PopupSeparatorMenuItem(titles.prps);
+        this._prpsNote = makeText();
+        const prps = new PopupMenu.PopupMenuSection();
+        this._prps = new Rows(prps, makePrp);
+        this._moreMenu = new PopupMenu.PopupSubMenuMenuItem('', false);
+        this._morePrps = new Rows(this._moreMenu.menu, makePrp);
+        this._separator = new PopupMenu.PopupSeparatorMenuItem();
+        this._eventsMenu = new PopupMenu.PopupSubMenuMenuItem(titles.events, false);
+        this._events = new Rows(this._eventsMenu.menu, makeText);
+        this._channelsMenu = new PopupMenu.PopupSubMenuMenuItem(titles.channels, false);
+        this._channels = new Rows(this._channelsMenu.menu, makeText);
+        this._connect = this._makeAction(titles.connect, actions.connect);
+        this._disconnect = this._makeAction(titles.disconnect, actions.disconnect);
+        for (const item of [
+            this._status.item, this._gap.item,
+            this._prpsTitle, this._prpsNote.item, prps, this._moreMenu,
+            this._separator, this._eventsMenu, this._channelsMenu,
+            new PopupMenu.PopupSeparatorMenuItem(),
+            this._connect, this._disconnect, this._makeAction(titles.settings, actions.openPreferences),
+        ])
+            this._menu.addMenuItem(item);
+
+        this._menu.connect('open-state-changed', (_menu, isOpen) => {
+            actions.opened(isOpen);
+            return undefined;
+        });
         shell.addToPanel(shell.uuid, this._button);
     }
 
@@ -87,69 +118,40 @@ export class Indicator {
     }
 
     get isOpen() {
-        return this._button.menu.isOpen;
+        return this._menu.isOpen;
     }
 
-    /** @param {any} menu */
-    _makeMenu(menu) {
-        const {PopupMenu} = this._shell;
-        const makeText = () => new TextRow(this._shell);
-
-        this._status = new TextRow(this._shell, true);
-        this._status.addTitleClass('prp-relay-title');
-        menu.addMenuItem(this._status.item);
-        this._gap = makeText();
-        menu.addMenuItem(this._gap.item);
-
-        this._prpsTitle = new PopupMenu.PopupSeparatorMenuItem(this._titles.prps);
-        menu.addMenuItem(this._prpsTitle);
-        this._prpsNote = makeText();
-        menu.addMenuItem(this._prpsNote.item);
-        const section = new PopupMenu.PopupMenuSection();
-        menu.addMenuItem(section);
-        this._prps = new Rows(section, () => new PrpRow(this._shell));
-        this._moreMenu = new PopupMenu.PopupSubMenuMenuItem('', false);
-        menu.addMenuItem(this._moreMenu);
-        this._morePrps = new Rows(this._moreMenu.menu, () => new PrpRow(this._shell));
-
-        this._separator = new PopupMenu.PopupSeparatorMenuItem();
-        menu.addMenuItem(this._separator);
-        this._eventsMenu = new PopupMenu.PopupSubMenuMenuItem(this._titles.events, false);
-        menu.addMenuItem(this._eventsMenu);
-        this._events = new Rows(this._eventsMenu.menu, makeText);
-        this._channelsMenu = new PopupMenu.PopupSubMenuMenuItem(this._titles.channels, false);
-        menu.addMenuItem(this._channelsMenu);
-        this._channels = new Rows(this._channelsMenu.menu, makeText);
-
-        menu.addMenuItem(new PopupMenu.PopupSeparatorMenuItem());
-        this._connect = new PopupMenu.PopupMenuItem(this._titles.connect);
-        this._connect.connect('activate', () => this._actions.connect());
-        menu.addMenuItem(this._connect);
-        this._disconnect = new PopupMenu.PopupMenuItem(this._titles.disconnect);
-        this._disconnect.connect('activate', () => this._actions.disconnect());
-        menu.addMenuItem(this._disconnect);
-        this._settings = new PopupMenu.PopupMenuItem(this._titles.settings);
-        this._settings.connect('activate', () => this._actions.openPreferences());
-        menu.addMenuItem(this._settings);
+    /**
+     * @param {string} title
+     * @param {() => void} action
+     */
+    _makeAction(title, action) {
+        const item = new this._shell.PopupMenu.PopupMenuItem(title);
+        item.connect('activate', () => action());
+        return item;
     }
 
-    /** @param {Status} status */
-    updateIcon(status) {
+    /**
+     * @param {Status} status
+     * @param {number} nowUsec
+     */
+    updateIcon(status, nowUsec) {
         const name = iconName(status);
         if (name !== this._iconName) {
             this._iconName = name;
-            this._gicon = new Gio.FileIcon({file: this._shell.directory.get_child('icons').get_child(`${name}.svg`)});
-            this._icon.gicon = this._gicon;
-            this._status.setIcon(this._gicon);
+            const file = this._shell.directory.get_child('icons').get_child(`${name}.svg`);
+            const icon = new Gio.FileIcon({file});
+            this._icon.gicon = icon;
+            this._status.setIcon(icon);
         }
-        this._button.accessible_name = Words.indicatorName(status, this._formatTime);
+        this._button.accessible_name = Words.indicatorName(Words.stateTitle(status, this._formatTime, nowUsec));
     }
 
     /** @param {Scene} scene */
     update(scene) {
-        const {status} = scene;
-        this.updateIcon(status);
-        const title = Words.stateTitle(status, this._formatTime);
+        const {status, nowUsec} = scene;
+        this.updateIcon(status, nowUsec);
+        const title = Words.stateTitle(status, this._formatTime, nowUsec);
         const trouble = Words.troubleText(status, scene.failure);
         this._status.update(title, trouble, Words.statusName(title, trouble));
         this._connect.visible = status.state !== 'connected' && status.state !== 'connecting';

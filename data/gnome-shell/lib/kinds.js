@@ -30,15 +30,19 @@ const SEARCHED_EVENTS = 200;
  *
  * @param {Switches} settings
  * @param {number} wanted how many
+ * @returns {{types: string[]|null, limit: number, matches: (event: RelayEvent) => boolean}} limit 0: there is nothing to
+ *   ask for
  */
 export function eventFilter(settings, wanted) {
     const known = Object.values(KINDS);
     const shown = Object.keys(KINDS).filter(key => settings.get_boolean(key)).map(key => KINDS[key]);
     const hasOthers = settings.get_boolean(OTHER_KIND);
-    const isAll = hasOthers && shown.length === known.length;
+    let limit = shown.length > 0 ? wanted : 0;
+    if (hasOthers)
+        limit = shown.length === known.length ? wanted : Math.max(SEARCHED_EVENTS, wanted);
     return {
         types: hasOthers ? null : shown,
-        limit: hasOthers && !isAll ? Math.max(SEARCHED_EVENTS, wanted) : wanted,
-        matches: (/** @type {RelayEvent} */ {type}) => shown.includes(type) || (hasOthers && !known.includes(type)),
+        limit,
+        matches: ({type}) => shown.includes(type) || (hasOthers && !known.includes(type)),
     };
 }

@@ -12,6 +12,7 @@
 
 const MAX_PRPS = 100;
 const MAX_DELETED = 100; // names of PRPs that are gone, for the recent events that tell of them
+const GAP_USEC = 24 * 3600 * 1e6; // a gap that long ago is not told any more
 const STALE_USEC = 14 * 24 * 3600 * 1e6; // nothing heard for that long: not active, whatever its status was
 const KEPT_VERSION = 1;
 
@@ -37,10 +38,8 @@ const WAITING = new Set(['', 'pending', 'queued', 'draft', 'blocked', 'paused', 
  * @property {boolean} doubt something may have been missed since
  *
  * @typedef {object} Gap
- * @property {number} sequence
  * @property {number} since 1 or less: not known
  * @property {number} until
- * @property {string} cause
  *
  * @typedef {object} Cursor
  * @property {string} history HistoryId; empty at the very first start
@@ -95,8 +94,7 @@ export class Model {
         this._deleted = new Map();
         /** @type {Gap|null} the last one */
         this.gap = null;
-        /** @type {number} number of the last gap that was seen by the person */
-        this.gapSeen = 0;
+        this._isGapSeen = false; // by the person
         /** @type {Cursor} */
         this.cursor = {history: '', sequence: 0};
         /** @type {string} whose PRPs these are */
@@ -113,7 +111,7 @@ export class Model {
             this._prps.set(prp.id, {...prp});
         this._deleted = new Map(kept.deleted);
         this.gap = kept.gap;
-        this.gapSeen = kept.gapSeen;
+        this._isGapSeen = kept.isGapSeen;
         this.cursor = {...kept.cursor};
         this.url = kept.url;
         this.asOf = kept.asOf;
@@ -126,7 +124,7 @@ export class Model {
             prps: [...this._prps.values()].map(prp => ({...prp})),
             deleted: [...this._deleted],
             gap: this.gap,
-            gapSeen: this.gapSeen,
+            isGapSeen: this._isGapSeen,
             cursor: {...this.cursor},
             url: this.url,
             asOf: this.asOf,
@@ -262,17 +260,36 @@ export class Model {
     /** @param {RelayEvent} event */
     _noteGap(event) {
         const {since = 0, until = 0} = event.numbers;
-        this.gap = {sequence: event.sequence, since, until, cause: event.texts.cause ?? ''};
+        this.gap = {since, until};
+        this._isGapSeen = false;
         for (const prp of this._prps.values()) {
             if (prp.updated <= until && (event.channels.length === 0 || event.channels.some(c => mayBeOn(prp, c))))
                 prp.doubt = true;
         }
     }
 
-    /** Events are missing, and nobody knows which. */
-    noteLoss() {
+    /**
+     * Events are missing, and nobody knows which.
+     *
+     * @param {number} nowUsec
+     */
+    noteLoss(nowUsec) {
+        this.gap = {since: 0, until: nowUsec};
+        this._isGapSeen = false;
         for (const prp of this._prps.values())
             prp.doubt = true;
+    }
+
+    /**
+     * @param {number} nowUsec
+     * @returns {Gap|null} what the person should be told
+     */
+    unseenGap(nowUsec) {
+        return this.gap !== null && !this._isGapSeen && nowUsec - this.gap.until < GAP_USEC ? this.gap : null;
+    }
+
+    markGapSeen() {
+        this._isGapSeen = true;
     }
 
     /**

@@ -68,6 +68,9 @@ const LANDMARK_TYPES = ['prp.created', 'prp.status_changed', 'prp.deleted', 'age
  */
 
 /** @type {Status} */
+export const CONNECTING = Object.freeze({state: 'connecting', code: '', text: '', nextAttempt: 0, lastAlive: 0, url: ''});
+
+/** @type {Status} */
 const ABSENT = Object.freeze({state: 'absent', code: '', text: '', nextAttempt: 0, lastAlive: 0, url: ''});
 
 /**
@@ -127,7 +130,7 @@ class Session {
         this.channels = [];
         this.channelsInAll = 0;
         /** @type {Status} */
-        this.status = {...ABSENT, state: 'connecting'};
+        this.status = CONNECTING;
 
         this._statusBell = new Bell(0, () => this._readStatus());
         this._eventsBell = new Bell(EVENTS_INTERVAL_MSEC, bell => this._catchUp(bell));

@@ -20,6 +20,9 @@ import * as Words from './words.js';
  * @typedef {import('./words.js').FormatTime} FormatTime
  */
 
+// Less weight, in any theme: that of the label's own colour.
+const DIM = {opacity: 178};
+
 /**
  * @param {Clutter.Orientation} orientation
  * @param {object} [properties]
@@ -42,10 +45,11 @@ function makeLabel(styleClass, properties = {}) {
  * One that goes on in the next line, in place of being cut.
  *
  * @param {string} styleClass
+ * @param {object} [properties]
  * @returns {St.Label}
  */
-function makeText(styleClass) {
-    const label = makeLabel(styleClass, {x_expand: true});
+function makeText(styleClass, properties = {}) {
+    const label = makeLabel(styleClass, {x_expand: true, ...properties});
     label.clutter_text.line_wrap = true;
     label.clutter_text.line_wrap_mode = Pango.WrapMode.WORD_CHAR;
     label.clutter_text.ellipsize = Pango.EllipsizeMode.NONE;
@@ -66,16 +70,16 @@ function setText(label, text) {
 export class TextRow {
     /**
      * @param {Shell} shell
-     * @param {boolean} hasIcon
+     * @param {{hasIcon?: boolean, titleClass?: string}} [options]
      */
-    constructor({PopupMenu}, hasIcon = false) {
+    constructor({PopupMenu}, {hasIcon = false, titleClass = ''} = {}) {
         this.item = new PopupMenu.PopupBaseMenuItem({activate: false});
         this._icon = hasIcon ? new St.Icon({style_class: 'popup-menu-icon', y_align: Clutter.ActorAlign.START}) : null;
         if (this._icon !== null)
             this.item.add_child(this._icon);
         const box = makeBox(Clutter.Orientation.VERTICAL, {x_expand: true});
-        this._title = makeText('');
-        this._text = makeText('prp-relay-dim');
+        this._title = makeText(titleClass);
+        this._text = makeText('prp-relay-small', DIM);
         box.add_child(this._title);
         box.add_child(this._text);
         this.item.add_child(box);
@@ -97,11 +101,6 @@ export class TextRow {
         if (this._icon !== null)
             this._icon.gicon = icon;
     }
-
-    /** @param {string} styleClass */
-    addTitleClass(styleClass) {
-        this._title.add_style_class_name(styleClass);
-    }
 }
 
 export class PrpRow {
@@ -111,11 +110,11 @@ export class PrpRow {
         const box = makeBox(Clutter.Orientation.VERTICAL, {x_expand: true});
         const top = makeBox(Clutter.Orientation.HORIZONTAL, {x_expand: true});
         this._title = makeLabel('prp-relay-title', {x_expand: true});
-        this._percent = makeLabel('prp-relay-dim');
+        this._percent = makeLabel('prp-relay-small', DIM);
         top.add_child(this._title);
         top.add_child(this._percent);
-        this._details = makeLabel('prp-relay-dim', {x_expand: true});
-        this._doubt = makeLabel('prp-relay-doubt', {x_expand: true});
+        this._details = makeLabel('prp-relay-small', {x_expand: true, ...DIM});
+        this._doubt = makeLabel('prp-relay-doubt', {x_expand: true, ...DIM});
         this._bar = new ProgressBar();
         for (const child of [top, this._details, this._bar.actor, this._doubt])
             box.add_child(child);

@@ -5,10 +5,10 @@
 
 /**
  * @typedef {object} Shell
- * @property {any} PanelMenu ui/panelMenu
- * @property {any} PopupMenu ui/popupMenu
+ * @property {typeof import('resource:///org/gnome/shell/ui/panelMenu.js')} PanelMenu
+ * @property {typeof import('resource:///org/gnome/shell/ui/popupMenu.js')} PopupMenu
  * @property {(name: string, button: any) => void} addToPanel
- * @property {(time: import('gi://GLib').default.DateTime) => string} formatTime as the person's settings have it
+ * @property {(time: Date) => string} formatTime as the person's settings have it
  * @property {() => void} openPreferences
  * @property {import('gi://Gio').default.Settings} settings
  * @property {import('gi://Gio').default.File} directory of the extension

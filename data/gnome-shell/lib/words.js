@@ -19,6 +19,7 @@ const {gettext: _, ngettext, pgettext} = Gettext.domain('prp-relay');
  * @typedef {(usec: number) => string} FormatTime µs since 1970, as the person reads times
  */
 
+const SOON_USEC = 60e6;
 const UNKNOWN_SINCE = 1; // a gap's `since` up to here: not known
 
 /**
@@ -42,16 +43,17 @@ export function fill(template, ...args) {
 /**
  * @param {Status} status
  * @param {FormatTime} formatTime
+ * @param {number} nowUsec
  * @returns {string}
  */
-export function stateTitle(status, formatTime) {
+export function stateTitle(status, formatTime, nowUsec) {
     switch (status.state) {
     case 'connected':
         return _('Connected');
     case 'connecting':
         return _('Connecting');
     case 'waiting':
-        return status.nextAttempt > 0
+        return status.nextAttempt - nowUsec > SOON_USEC
             ? fill(_('Trying again at %s'), formatTime(status.nextAttempt))
             : _('Trying again soon');
     case 'offline':
@@ -70,12 +72,11 @@ export function stateTitle(status, formatTime) {
 /**
  * What the panel's icon is called, for those who hear it.
  *
- * @param {Status} status
- * @param {FormatTime} formatTime
+ * @param {string} title of its state
  * @returns {string}
  */
-export function indicatorName(status, formatTime) {
-    return fill(_('PRP relay: %s'), stateTitle(status, formatTime));
+export function indicatorName(title) {
+    return fill(_('PRP relay: %s'), title);
 }
 
 /**
@@ -262,9 +263,7 @@ export function eventSentence(event, nameOf, formatTime) {
     case 'error':
         return fill(_('The service reports an error: %s'), texts.message || (texts.code ?? ''));
     case 'relay.gap':
-        return gapSentence({
-            sequence: event.sequence, since: numbers.since ?? 0, until: numbers.until ?? 0, cause: texts.cause ?? '',
-        }, formatTime);
+        return gapSentence({since: numbers.since ?? 0, until: numbers.until ?? 0}, formatTime);
     default:
         return fill(_('An event of type %s'), event.type);
     }
