@@ -11,6 +11,7 @@ struct ClientCatchUp {
   gboolean is_fresh;     /* nothing was judged since the relay came */
   gboolean is_anywhere;  /* the position says nothing about what was seen: the next page cannot leave anything out */
   gboolean let_go;       /* something could not be held since the page was asked for */
+  gboolean fell_behind;  /* something could not be held, and no page is asked for */
   GQueue held;           /* of ClientEvent * */
   gsize held_bytes;
 };
@@ -65,7 +66,7 @@ client_catch_up_begin (ClientCatchUp *catch_up)
   /* What the one before it signalled is in the history, or lost with it; the numbers of another history are others. */
   clear_held (catch_up);
   catch_up->is_listing = catch_up->is_fresh = TRUE;
-  catch_up->let_go = FALSE;
+  catch_up->let_go = catch_up->fell_behind = FALSE;
 }
 
 gboolean
@@ -194,7 +195,9 @@ client_catch_up_hold (ClientCatchUp *catch_up, ClientEvent *event)
   /* All that is held goes, not only this one: what is left would have a hole in it. */
   if (catch_up->held.length == CLIENT_CATCH_UP_MAX_HELD || catch_up->held_bytes + bytes > CLIENT_CATCH_UP_MAX_HELD_BYTES) {
     clear_held (catch_up);
-    catch_up->let_go = TRUE;
+    catch_up->let_go = catch_up->is_listing;
+    catch_up->fell_behind = catch_up->fell_behind || !catch_up->is_listing;
+    catch_up->is_listing = TRUE;
   }
   if (bytes <= CLIENT_CATCH_UP_MAX_HELD_BYTES) {
     ClientEvent *copy = g_new (ClientEvent, 1);
@@ -205,6 +208,15 @@ client_catch_up_hold (ClientCatchUp *catch_up, ClientEvent *event)
     catch_up->held_bytes += bytes;
   }
   client_event_clear (event);
+}
+
+gboolean
+client_catch_up_fell_behind (ClientCatchUp *catch_up)
+{
+  gboolean fell_behind = catch_up->fell_behind;
+
+  catch_up->fell_behind = FALSE;
+  return fell_behind;
 }
 
 gboolean

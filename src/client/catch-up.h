@@ -76,8 +76,12 @@ void client_catch_up_rewind (ClientCatchUp *catch_up, guint64 position);
 /* The history cannot be listed: the signals have to do. */
 void client_catch_up_give_up (ClientCatchUp *catch_up);
 
-/* An event that was signalled while listing; takes it over. */
+/* An event that was signalled while listing, or while its reader is busy with others; takes it over. */
 void client_catch_up_hold (ClientCatchUp *catch_up, ClientEvent *event);
+
+/* Did a busy reader fall so far behind that signals had to be let go? They are in the history, which is to be listed
+ * again from where it stands. Says so once. */
+gboolean client_catch_up_fell_behind (ClientCatchUp *catch_up);
 
 /* When the listing is over: the next one that was held and is to be shown, the reader then stands behind it. FALSE:
  * no more. */

@@ -16,6 +16,7 @@ typedef enum {
   PRPCTL_EXIT_REFUSED = 5,       /* the server refused, or a channel was rejected */
   PRPCTL_EXIT_TIMEOUT = 6,       /* no answer in time */
   PRPCTL_EXIT_MISSED = 7,        /* events may have been missed before those that were shown */
+  PRPCTL_EXIT_COMMAND = 8,       /* a command of --exec failed */
 } PrpctlExit;
 
 /* Errors of prpctl. The code of each is the PrpctlExit with which the program ends; the message says what went wrong

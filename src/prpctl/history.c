@@ -7,6 +7,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "common/names.h"
+#include "prpctl/cursor-file.h"
 #include "prpctl/event-line.h"
 #include "prpctl/history-call.h"
 #include "prpctl/output.h"
@@ -218,6 +219,15 @@ note_end (Lister *lister)
 }
 
 static gboolean
+keep_cursor (Lister *lister, GError **error)
+{
+  const char *path = lister->run->options->cursor_file;
+  g_autofree char *cursor = path != NULL ? client_catch_up_format_cursor (lister->catch_up) : NULL;
+
+  return cursor == NULL || prpctl_cursor_file_write (path, cursor, error);
+}
+
+static gboolean
 clear (PrpctlRun *run, GError **error)
 {
   g_autoptr (sd_bus_message) call =
@@ -239,10 +249,13 @@ prpctl_history (PrpctlRun *run, GError **error)
     .query = { .types = options->types, .prp = options->prp, .agent = options->agent, .project = options->project,
                .since_usec = options->since_usec },
   };
-  gboolean success;
+  ClientCursor kept = { 0 };
+  gboolean is_kept = FALSE, success;
 
   if (options->clear)
     return clear (run, error);
+  if (options->cursor_file != NULL && !prpctl_cursor_file_read (options->cursor_file, &kept, &is_kept, error))
+    return FALSE;
   if (options->lines > 0)
     lister.last = g_queue_new ();
   if (options->lines > 0 && options->lines <= MAX_NEWEST) {
@@ -250,8 +263,10 @@ prpctl_history (PrpctlRun *run, GError **error)
     lister.query.limit = (guint) options->lines;
   }
   prpctl_output_init (&lister.out, STDOUT_FILENO);
-  lister.catch_up = client_catch_up_new ((options->given & PRPCTL_OPTION_FROM) != 0 ? &options->from : &start);
-  success = list_all (&lister, error);
+  lister.catch_up = client_catch_up_new (is_kept ? &kept :
+                                         (options->given & PRPCTL_OPTION_FROM) != 0 ? &options->from : &start);
+  client_cursor_clear (&kept);
+  success = list_all (&lister, error) && keep_cursor (&lister, error);
   if (success)
     note_end (&lister);
 

@@ -89,7 +89,7 @@ static void
 chain_ended (Monitor *monitor)
 {
   g_autofree char *joined = NULL;
-  char **channels = monitor->run->options->arguments;
+  char **channels = monitor->channels;
 
   monitor->started = TRUE;
   if (monitor->announced)
@@ -141,9 +141,10 @@ on_history_read (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error
   }
   monitor->started = TRUE;
   monitor->page_is_good = client_catch_up_judge (monitor->catch_up, monitor->page_event.sequence, &facts, &missed);
+  monitor_exec_note_cursor (monitor);
   if (missed != CLIENT_MISSED_NOTHING) {
     monitor_tell_missed (monitor, prpctl_history_describe_missed (missed));
-    if (monitor->run->options->json && !monitor->done) {
+    if (monitor->run->options->json && monitor->exec == NULL && !monitor->done) {
       prpctl_history_append_missed (monitor->events.pending, missed);
       g_string_append_c (monitor->events.pending, '\n');
     }
@@ -215,7 +216,7 @@ show_page (Monitor *monitor)
   GError *error = NULL;
   int r;
 
-  while (monitor->page_result > 0 && monitor_has_room (monitor)) {
+  while (monitor->page_result > 0 && monitor_can_show (monitor)) {
     if (client_catch_up_pass (monitor->catch_up, &monitor->page_event))
       monitor_show_event (monitor, &monitor->page_event);
     client_event_clear (&monitor->page_event);
@@ -243,8 +244,12 @@ monitor_show_history (Monitor *monitor)
 {
   g_auto (ClientEvent) event = { 0 };
 
-  if (monitor->catch_up == NULL)
+  if (monitor->catch_up == NULL || !monitor_can_show (monitor))
     return FALSE;
+  if (client_catch_up_fell_behind (monitor->catch_up)) {
+    list_history (monitor);
+    return TRUE;
+  }
   if (monitor->page_is_good && monitor->page != NULL) {
     show_page (monitor);
     return TRUE;
@@ -314,13 +319,13 @@ hold (Monitor *monitor)
   g_autoptr (sd_bus_message) call = NULL;
   GError *error = NULL;
 
-  if (run->options->arguments[0] == NULL) {
+  if (monitor->channels[0] == NULL) {
     go_on_behind_hold (monitor);
     return;
   }
   call = prpctl_client_new_call (run->client, RELAY_OBJECT_PATH, RELAY_INTERFACE, "Hold", &error);
   if (call == NULL ||
-      !prpctl_client_append_strings (call, run->options->arguments, &error) ||
+      !prpctl_client_append_strings (call, monitor->channels, &error) ||
       !prpctl_client_check (sd_bus_message_append (call, "a{sv}", 2, RELAY_HOLD_OPTION_APP_ID, "s", "prpctl",
                                                    RELAY_HOLD_OPTION_REASON, "s", "prpctl monitor"), &error) ||
       !prpctl_client_check (sd_bus_message_set_auto_start (call, FALSE), &error)) {

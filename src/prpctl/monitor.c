@@ -9,21 +9,29 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "common/names.h"
+#include "prpctl/cursor-file.h"
 #include "prpctl/event-line.h"
+#include "prpctl/event-words.h"
 #include "prpctl/monitor-private.h"
 #include "prpctl/text.h"
 
 /*
- * One loop over four descriptors: the bus, signals (SIGINT and SIGTERM end it in order), stdout and stderr.
+ * One loop over the bus, signals (SIGINT and SIGTERM end it in order), stdout and stderr, and the commands of --exec.
  *
  * Nothing blocks but poll(). Text that a slow reader does not take waits in a buffer, and while there is any, the bus
  * is not read: the buffer holds the lines of one turn and no more. stdout is polled even with nothing to write, so
- * that a reader who leaves (`| head -1`) is noticed before the next event.
+ * that a reader who leaves (`| head -1`) is noticed before the next event. While as many commands run as may, the bus
+ * is read on (a bus does not wait for ever), and what comes is held for later, or left to the history (client/catch-up.h).
+ *
+ *   FOLLOWING ──(enough events, the time is over, a failure, a signal)→ ENDING → the end
+ *
+ * Once it is ending, nothing more is shown or run. Commands that still run are waited for (after a signal they are told to
+ * end), then what is left is written, then the cursor is told. After a signal, or when the time is over, a slow
+ * reader is not waited for any longer than ENDING_USEC; after a second signal not at all.
  */
 
 #define MESSAGES_PER_TURN 64
-#define ENDING_USEC G_USEC_PER_SEC /* when told to stop: what a slow reader has to take the rest of the last line */
+#define ENDING_USEC G_USEC_PER_SEC
 
 static guint64
 get_now (void)
@@ -38,6 +46,12 @@ append_note (Monitor *monitor, const char *text)
   g_autofree char *time = prpctl_text_format_time (now, now);
 
   g_string_append_printf (monitor->notes.pending, "%s  %s\n", time, text);
+}
+
+void
+monitor_tell (Monitor *monitor, const char *text)
+{
+  append_note (monitor, text);
 }
 
 void
@@ -83,191 +97,103 @@ monitor_tell_missed (Monitor *monitor, const char *text)
   append_note (monitor, text);
 }
 
-void
-monitor_show_event (Monitor *monitor, const ClientEvent *event)
+/* What was not asked for is not shown, but a hole is never left unsaid. */
+static void
+note_gap (Monitor *monitor, const ClientEvent *event, const PrpctlEventFields *fields)
+{
+  g_autofree char *words = NULL;
+
+  if (!g_str_equal (fields->values[PRPCTL_FIELD_EVENT_TYPE], CLIENT_EVENT_GAP_TYPE))
+    return;
+  words = prpctl_event_make_words (event->json, get_now ());
+  monitor_note (monitor, "%s", words);
+}
+
+static void
+print_event (Monitor *monitor, const ClientEvent *event)
 {
   const PrpctlOptions *options = monitor->run->options;
   PrpctlLineStyle style = { .json = options->json, .color = monitor->run->color };
   g_autofree char *cursor = options->show_cursor ? client_catch_up_format_cursor (monitor->catch_up) : NULL;
 
   prpctl_event_append_line (monitor->events.pending, event, &style, cursor, get_now ());
+}
+
+void
+monitor_show_event (Monitor *monitor, const ClientEvent *event)
+{
+  if (monitor->filter != NULL || monitor->exec != NULL) {
+    g_auto (PrpctlEventFields) fields = { 0 };
+
+    prpctl_event_fields_read (&fields, event);
+    if (monitor->filter != NULL && !prpctl_event_filter_pass (monitor->filter, &fields)) {
+      note_gap (monitor, event, &fields);
+      return;
+    }
+    if (monitor->exec != NULL)
+      monitor_exec_start (monitor, event, &fields);
+    else
+      print_event (monitor, event);
+  } else {
+    print_event (monitor, event);
+  }
   monitor->n_events++;
-  if (monitor->n_events == options->count)
+  if (monitor->n_events == monitor->run->options->count)
     monitor->done = TRUE;
 }
 
-gboolean
-monitor_has_room (Monitor *monitor)
+/* May more text be made before what is pending was written? */
+static gboolean
+has_room (Monitor *monitor)
 {
   return !monitor->done && monitor->events.pending->len < MONITOR_BUFFER_MAX_BYTES && monitor->notes.pending->len == 0;
 }
 
-/* -- what the bus brings ----------------------------------------------------------------------------------------- */
+gboolean
+monitor_can_show (Monitor *monitor)
+{
+  return has_room (monitor) && monitor_exec_has_room (monitor);
+}
 
-/* Anyone on the bus can send us a signal; only the relay's count. */
+/* -- the cursor -------------------------------------------------------------------------------------------------- */
+
+/* Behind all that is dealt with; NULL if that is not known. Caller frees. */
+static char *
+get_cursor (Monitor *monitor)
+{
+  return monitor->exec != NULL ? monitor_exec_dup_cursor (monitor) : client_catch_up_format_cursor (monitor->catch_up);
+}
+
+/* Where it stands: the last that is said. Returns whether there is something to say. */
 static gboolean
-is_from_relay (Monitor *monitor, sd_bus_message *message)
+tell_cursor (Monitor *monitor)
 {
-  return g_strcmp0 (sd_bus_message_get_sender (message), monitor->owner) == 0;
-}
+  g_autofree char *cursor = NULL;
 
-static int
-on_event (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
-{
-  Monitor *monitor = user_data;
-  g_auto (ClientEvent) event = { 0 };
-  int r;
-
-  if (monitor->done || !is_from_relay (monitor, message))
-    return 0;
-  r = client_event_read_signal (message, &event);
-  if (r < 0)
-    monitor_note (monitor, _("relay: an event cannot be read: %s"), g_strerror (-r));
-  if (r <= 0)
-    return 0;
-  if (monitor->catch_up == NULL)
-    monitor_show_event (monitor, &event);
-  else if (client_catch_up_is_listing (monitor->catch_up))
-    client_catch_up_hold (monitor->catch_up, &event);
-  else if (client_catch_up_pass (monitor->catch_up, &event))
-    monitor_show_event (monitor, &event);
-  return 0;
-}
-
-static int
-on_properties_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
-{
-  Monitor *monitor = user_data;
-  gboolean state_changed = FALSE;
-  const char *interface;
-  int r;
-
-  /* An answer that is still to come has this change in it. */
-  if (monitor->done || monitor->status_asked || !is_from_relay (monitor, message))
-    return 0;
-  r = sd_bus_message_read (message, "s", &interface);
-  if (r < 0 || !g_str_equal (interface, RELAY_INTERFACE))
-    return 0;
-  r = prpctl_status_read (monitor->status, message, &state_changed);
-  if (r < 0)
-    monitor_note (monitor, _("relay: its properties cannot be read: %s"), g_strerror (-r));
-  else if (state_changed && monitor->started)
-    monitor_note_state (monitor);
-  return 0;
-}
-
-static int
-on_history_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
-{
-  Monitor *monitor = user_data;
-  const char *interface, *key, *id;
-  int r;
-
-  if (monitor->catch_up == NULL || !is_from_relay (monitor, message))
-    return 0;
-  r = sd_bus_message_read (message, "s", &interface);
-  if (r < 0 || !g_str_equal (interface, RELAY_HISTORY_INTERFACE))
-    return 0;
-  r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
-  while (r > 0 && (r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
-    r = sd_bus_message_read (message, "s", &key);
-    if (r <= 0)
-      break;
-    if (!g_str_equal (key, "HistoryId"))
-      r = sd_bus_message_skip (message, "v");
-    else if ((r = sd_bus_message_read (message, "v", "s", &id)) > 0)
-      client_catch_up_set_history_id (monitor->catch_up, id);
-    if (r > 0)
-      r = sd_bus_message_exit_container (message);
-  }
-  return 0;
-}
-
-static void
-set_owner (Monitor *monitor, const char *owner)
-{
-  g_free (monitor->owner);
-  monitor->owner = *owner != '\0' ? g_strdup (owner) : NULL;
-}
-
-static int
-on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
-{
-  Monitor *monitor = user_data;
-  const char *name, *old_owner, *new_owner;
-
-  if (sd_bus_message_read (message, "sss", &name, &old_owner, &new_owner) < 0 ||
-      !g_str_equal (name, RELAY_BUS_NAME) || g_str_equal (new_owner, monitor->owner != NULL ? monitor->owner : ""))
-    return 0;
-
-  if (monitor->started && monitor->owner != NULL)
-    monitor_note (monitor, _("relay: went away; waiting for it to come back"));
-  set_owner (monitor, new_owner);
-  /* The chain's own calls tell how it goes until it has run. */
-  if (!monitor->started)
-    return 0;
-
-  monitor_break_off_chain (monitor);
-  if (monitor->owner != NULL) {
-    if (monitor->catch_up != NULL)
-      client_catch_up_begin (monitor->catch_up);
-    monitor_note (monitor, _("relay: is running"));
-    /* It begins afresh, whatever the one before it said. */
-    prpctl_status_free (monitor->status);
-    monitor->status = prpctl_status_new ();
-    monitor_begin_chain (monitor, FALSE);
-  }
-  return 0;
-}
-
-static gboolean
-find_owner (Monitor *monitor, GError **error)
-{
-  g_auto (sd_bus_error) bus_error = SD_BUS_ERROR_NULL;
-  g_autoptr (sd_bus_message) reply = NULL;
-  const char *owner;
-  int r = sd_bus_call_method (monitor->run->client->bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-                              "org.freedesktop.DBus", "GetNameOwner", &bus_error, &reply, "s", RELAY_BUS_NAME);
-
-  if (r < 0 && sd_bus_error_has_name (&bus_error, SD_BUS_ERROR_NAME_HAS_NO_OWNER))
-    return TRUE;
-  if (r >= 0)
-    r = sd_bus_message_read (reply, "s", &owner);
-  if (r < 0) {
-    prpctl_failure_from_bus (bus_error.name, bus_error.message, r, error);
+  if (!monitor->run->options->show_cursor || monitor->cursor_told || monitor->error != NULL)
     return FALSE;
-  }
-  set_owner (monitor, owner);
+  monitor->cursor_told = TRUE;
+  cursor = get_cursor (monitor);
+  if (cursor == NULL)
+    return FALSE;
+  g_string_append_printf (monitor->notes.pending, "-- cursor: %s\n", cursor);
   return TRUE;
 }
 
-static gboolean
-match_signals (Monitor *monitor, GError **error)
+/* When all that was shown is written. */
+static void
+keep_cursor (Monitor *monitor)
 {
-  static const struct {
-    const char *rule;
-    sd_bus_message_handler_t handler;
-  } matches[] = {
-    { "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-      "member='NameOwnerChanged',arg0='" RELAY_BUS_NAME "'", on_owner_changed },
-    { "type='signal',sender='" RELAY_BUS_NAME "',path='" RELAY_OBJECT_PATH "',"
-      "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='" RELAY_INTERFACE "'",
-      on_properties_changed },
-    { "type='signal',sender='" RELAY_BUS_NAME "',path='" RELAY_OBJECT_PATH "',"
-      "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='" RELAY_HISTORY_INTERFACE "'",
-      on_history_changed },
-    { "type='signal',sender='" RELAY_BUS_NAME "',path='" RELAY_OBJECT_PATH "',"
-      "interface='" RELAY_EVENTS_INTERFACE "'", on_event },
-  };
+  const char *path = monitor->run->options->cursor_file;
+  g_autofree char *cursor = path != NULL ? get_cursor (monitor) : NULL;
+  GError *error = NULL;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (matches); i++) {
-    /* Returns when the bus has taken it. */
-    int r = sd_bus_add_match (monitor->run->client->bus, NULL, matches[i].rule, matches[i].handler, monitor);
-
-    if (!prpctl_client_check (r, error))
-      return FALSE;
-  }
-  return find_owner (monitor, error);
+  if (cursor == NULL || g_strcmp0 (cursor, monitor->kept_cursor) == 0)
+    return;
+  g_free (monitor->kept_cursor);
+  monitor->kept_cursor = g_steal_pointer (&cursor);
+  if (!prpctl_cursor_file_write (path, monitor->kept_cursor, &error))
+    monitor_fail (monitor, error);
 }
 
 /* -- the loop ---------------------------------------------------------------------------------------------------- */
@@ -292,7 +218,7 @@ process_bus (Monitor *monitor)
   for (guint i = 0; i < MESSAGES_PER_TURN; i++) {
     int r;
 
-    if (!monitor_has_room (monitor))
+    if (!has_room (monitor))
       return 1;
     if (monitor_show_history (monitor))
       continue;
@@ -335,32 +261,43 @@ write_ready (Monitor *monitor, int events_ready, int notes_ready)
     output_failed (monitor, r);
 }
 
-/* One wait, and what follows from it for signals, stdout and stderr. @busy: the bus has more, don't wait.
+/* One wait, and what follows from it for stdout, stderr and the commands. @may_wait: there is nothing else to be done.
  * Returns FALSE when a signal says that it is enough. */
 static gboolean
-wait_and_write (Monitor *monitor, int signal_fd, guint64 deadline_usec, gboolean busy)
+wait_and_write (Monitor *monitor, int signal_fd, guint64 deadline_usec, gboolean may_wait)
 {
-  enum { SIGNALS, EVENTS, NOTES, BUS, N_FDS };
+  enum { SIGNALS, EVENTS, NOTES, BUS, COMMANDS };
   sd_bus *bus = monitor->run->client->bus;
+  PrpctlRunner *runner = monitor_exec_get_runner (monitor);
   gboolean has_events = !prpctl_output_is_empty (&monitor->events);
   gboolean has_notes = !prpctl_output_is_empty (&monitor->notes);
-  struct pollfd fds[N_FDS] = {
+  struct pollfd fds[COMMANDS + PRPCTL_RUNNER_MAX_FDS] = {
     [SIGNALS] = { .fd = signal_fd, .events = POLLIN },
-    [EVENTS] = { .fd = monitor->events.fd, .events = has_events ? POLLOUT : 0 },
+    /* With --exec stdout is the commands' own. */
+    [EVENTS] = { .fd = runner == NULL ? monitor->events.fd : -1, .events = has_events ? POLLOUT : 0 },
     [NOTES] = { .fd = has_notes && !has_events ? monitor->notes.fd : -1, .events = POLLOUT },
     [BUS] = { .fd = -1 },
   };
   guint64 bus_deadline_usec = G_MAXUINT64;
+  nfds_t n_fds = COMMANDS;
+  int n_ready;
 
-  if (!has_events && !has_notes) {
+  if (!has_events && !has_notes && !monitor->done) {
     fds[BUS].fd = sd_bus_get_fd (bus);
     fds[BUS].events = (short) MAX (sd_bus_get_events (bus), 0);
     if (sd_bus_get_timeout (bus, &bus_deadline_usec) > 0)
       deadline_usec = MIN (deadline_usec, bus_deadline_usec);
-    if (busy)
+    if (!may_wait)
       deadline_usec = 0;
   }
-  if (poll (fds, N_FDS, get_poll_timeout (deadline_usec)) <= 0)
+  if (runner != NULL) {
+    n_fds += prpctl_runner_get_fds (runner, fds + COMMANDS);
+    deadline_usec = MIN (deadline_usec, prpctl_runner_get_deadline (runner));
+  }
+  n_ready = poll (fds, n_fds, get_poll_timeout (deadline_usec));
+  if (runner != NULL)
+    prpctl_runner_dispatch (runner);
+  if (n_ready <= 0)
     return TRUE;
 
   write_ready (monitor, fds[EVENTS].revents, fds[NOTES].revents);
@@ -372,93 +309,152 @@ wait_and_write (Monitor *monitor, int signal_fd, guint64 deadline_usec, gboolean
   return TRUE;
 }
 
-/* Where it stands, behind the last event that was written: the last that is said. Returns whether there is something
- * to say. */
+/* What there is to show and to run. Returns whether the bus has more. */
 static gboolean
-tell_cursor (Monitor *monitor)
+follow (Monitor *monitor)
 {
-  g_autofree char *cursor = NULL;
+  GError *error = NULL;
+  int r = process_bus (monitor);
 
-  if (!monitor->run->options->show_cursor || monitor->cursor_told || monitor->error != NULL)
-    return FALSE;
-  monitor->cursor_told = TRUE;
-  cursor = client_catch_up_format_cursor (monitor->catch_up);
-  if (cursor == NULL)
-    return FALSE;
-  g_string_append_printf (monitor->notes.pending, "-- cursor: %s\n", cursor);
-  return TRUE;
+  if (!prpctl_client_check (r, &error))
+    monitor_fail (monitor, error);
+  return r > 0;
 }
 
 static void
 loop (Monitor *monitor, int signal_fd)
 {
   guint64 seconds_usec = monitor->run->options->seconds_usec;
+  /* FOLLOWING: of --seconds. ENDING: of a slow reader. */
   guint64 deadline_usec = seconds_usec != 0 ? (guint64) g_get_monotonic_time () + seconds_usec : G_MAXUINT64;
-  gboolean ending = FALSE; /* told to stop, by a signal or the time */
+  gboolean hurried = FALSE; /* it was told to end */
 
   for (;;) {
     gboolean written = prpctl_output_is_empty (&monitor->events) && prpctl_output_is_empty (&monitor->notes);
-    gboolean enough = (guint64) g_get_monotonic_time () >= deadline_usec;
-    int r = 0;
+    gboolean time_is_over = (guint64) g_get_monotonic_time () >= deadline_usec;
+    gboolean more = FALSE;
 
-    if (written && monitor->done && !tell_cursor (monitor))
-      return;
-    written = written && !monitor->done;
-    if (written && !enough) {
-      GError *error = NULL;
-
-      r = process_bus (monitor);
-      if (!prpctl_client_check (r, &error))
-        monitor_fail (monitor, error);
+    if (written)
+      keep_cursor (monitor);
+    if (time_is_over && !hurried) {
+      hurried = monitor->done = TRUE;
+      time_is_over = FALSE;
+      deadline_usec = G_MAXUINT64;
     }
-    if (!enough)
-      enough = !wait_and_write (monitor, signal_fd, deadline_usec, r > 0 || monitor->done);
-    if (enough && ending)
-      return;
-    if (enough) {
-      ending = monitor->done = TRUE;
-      deadline_usec = (guint64) g_get_monotonic_time () + ENDING_USEC;
+    if (monitor->done && monitor_exec_is_idle (monitor)) {
+      if (time_is_over || (written && !tell_cursor (monitor)))
+        return;
+      if (hurried && deadline_usec == G_MAXUINT64)
+        deadline_usec = (guint64) g_get_monotonic_time () + ENDING_USEC;
+    }
+    if (written && !monitor->done) {
+      more = follow (monitor);
+      if (monitor->done)
+        continue;
+    }
+    if (!wait_and_write (monitor, signal_fd, deadline_usec, !more)) {
+      if (hurried && monitor_exec_is_idle (monitor))
+        return;
+      if (monitor_exec_get_runner (monitor) != NULL)
+        prpctl_runner_stop (monitor_exec_get_runner (monitor));
+      if (!hurried)
+        deadline_usec = G_MAXUINT64;
+      hurried = monitor->done = TRUE;
     }
   }
+}
+
+/* -- from the beginning to the end ------------------------------------------------------------------------------- */
+
+/* Where it is to begin: at the cursor that was kept; else where it was told to; else, where it has to know its place, now. */
+static gboolean
+set_up_place (Monitor *monitor, GError **error)
+{
+  const PrpctlOptions *options = monitor->run->options;
+  ClientCursor now = { .kind = CLIENT_CURSOR_NOW }, kept = { 0 };
+  gboolean is_kept = FALSE;
+
+  if (options->cursor_file != NULL && !prpctl_cursor_file_read (options->cursor_file, &kept, &is_kept, error))
+    return FALSE;
+  if (is_kept)
+    monitor->catch_up = client_catch_up_new (&kept);
+  else if ((options->given & PRPCTL_OPTION_FROM) != 0)
+    monitor->catch_up = client_catch_up_new (&options->from);
+  else if (options->show_cursor || options->cursor_file != NULL || options->exec != NULL)
+    monitor->catch_up = client_catch_up_new (&now);
+  client_cursor_clear (&kept);
+  return TRUE;
+}
+
+/* The channels that are held: all that were named. Those of --channel say what is shown as well. */
+static void
+set_up_channels (Monitor *monitor)
+{
+  const PrpctlOptions *options = monitor->run->options;
+  g_autoptr (GStrvBuilder) channels = g_strv_builder_new ();
+
+  g_strv_builder_addv (channels, (const char **) options->arguments);
+  if (options->channels != NULL)
+    g_strv_builder_addv (channels, (const char **) options->channels);
+  monitor->channels = g_strv_builder_end (channels);
+  if (options->types != NULL || options->prp != NULL || options->agent != NULL || options->project != NULL ||
+      options->channels != NULL)
+    monitor->filter = prpctl_event_filter_new ((const char *const *) options->types, options->prp, options->agent,
+                                               options->project,
+                                               options->channels != NULL ? (const char *const *) monitor->channels : NULL);
+}
+
+static gboolean
+set_up (Monitor *monitor, int *ret_signal_fd, GError **error)
+{
+  sigset_t signals;
+
+  if (!set_up_place (monitor, error))
+    return FALSE;
+  sigemptyset (&signals);
+  sigaddset (&signals, SIGINT);
+  sigaddset (&signals, SIGTERM);
+  (void) sigprocmask (SIG_BLOCK, &signals, NULL);
+  *ret_signal_fd = signalfd (-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (*ret_signal_fd < 0) {
+    g_set_error (error, PRPCTL_ERROR, PRPCTL_EXIT_FAILURE, _("Cannot watch for signals: %s"), g_strerror (errno));
+    return FALSE;
+  }
+  set_up_channels (monitor);
+  monitor_exec_set_up (monitor);
+  return TRUE;
+}
+
+static void
+clear (Monitor *monitor)
+{
+  monitor_break_off_chain (monitor);
+  monitor_exec_clear (monitor);
+  client_catch_up_free (monitor->catch_up);
+  prpctl_event_filter_free (monitor->filter);
+  prpctl_status_free (monitor->status);
+  prpctl_output_clear (&monitor->events);
+  prpctl_output_clear (&monitor->notes);
+  g_strfreev (monitor->channels);
+  g_free (monitor->kept_cursor);
+  g_free (monitor->owner);
 }
 
 gboolean
 prpctl_monitor (PrpctlRun *run, GError **error)
 {
-  ClientCursor now = { .kind = CLIENT_CURSOR_NOW };
-  Monitor monitor = { .run = run };
-  sigset_t signals;
-  int signal_fd;
-
-  sigemptyset (&signals);
-  sigaddset (&signals, SIGINT);
-  sigaddset (&signals, SIGTERM);
-  (void) sigprocmask (SIG_BLOCK, &signals, NULL);
-  signal_fd = signalfd (-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-  if (signal_fd < 0) {
-    g_set_error (error, PRPCTL_ERROR, PRPCTL_EXIT_FAILURE, _("Cannot watch for signals: %s"), g_strerror (errno));
-    return FALSE;
-  }
+  Monitor monitor = { .run = run, .status = prpctl_status_new () };
+  int signal_fd = -1;
 
   prpctl_output_init (&monitor.events, STDOUT_FILENO);
   prpctl_output_init (&monitor.notes, STDERR_FILENO);
-  monitor.status = prpctl_status_new ();
-  if ((run->options->given & PRPCTL_OPTION_FROM) != 0)
-    monitor.catch_up = client_catch_up_new (&run->options->from);
-  else if (run->options->show_cursor)
-    monitor.catch_up = client_catch_up_new (&now);
-  if (match_signals (&monitor, &monitor.error)) {
+  if (set_up (&monitor, &signal_fd, &monitor.error) && monitor_match_signals (&monitor, &monitor.error)) {
     monitor_begin_chain (&monitor, !run->client->no_start);
     loop (&monitor, signal_fd);
   }
-
-  monitor_break_off_chain (&monitor);
-  client_catch_up_free (monitor.catch_up);
-  prpctl_status_free (monitor.status);
-  prpctl_output_clear (&monitor.events);
-  prpctl_output_clear (&monitor.notes);
-  g_free (monitor.owner);
-  close (signal_fd);
+  clear (&monitor);
+  if (signal_fd >= 0)
+    close (signal_fd);
   if (monitor.error != NULL) {
     g_propagate_error (error, monitor.error);
     return FALSE;

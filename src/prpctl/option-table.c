@@ -13,10 +13,18 @@ static const PrpctlOption options[] = {
   { PRPCTL_OPTION_HELP, 'h', "help", NULL, N_("Show this help") },
   { PRPCTL_OPTION_VERSION, 0, "version", NULL, N_("Show the version") },
 
+  { PRPCTL_OPTION_CHANNEL, 0, "channel", N_("CHANNEL"),
+    N_("Hold this channel, and show only what concerns it; may be given several times"), PRPCTL_WORD_CHANNEL },
   { PRPCTL_OPTION_TYPE, 0, "type", N_("GLOB"), N_("Of this type, as in 'prp.*'; may be given several times"), PRPCTL_WORD_TYPE },
   { PRPCTL_OPTION_PRP, 0, "prp", N_("ID"), N_("About this PRP"), PRPCTL_WORD_PRP },
   { PRPCTL_OPTION_AGENT, 0, "agent", N_("ID"), N_("About this agent"), PRPCTL_WORD_AGENT },
   { PRPCTL_OPTION_PROJECT, 0, "project", N_("ID"), N_("About this project"), PRPCTL_WORD_PROJECT },
+
+  { PRPCTL_OPTION_EXEC, 0, "exec", N_("COMMAND"),
+    N_("Run this for each event, with the event on its standard input and in its environment; without a shell"),
+    PRPCTL_WORD_PROGRAM },
+  { PRPCTL_OPTION_JOBS, 0, "jobs", N_("NUMBER"), N_("So many commands at once (1: one by one, in order)") },
+  { PRPCTL_OPTION_EXEC_TIMEOUT, 0, "exec-timeout", N_("SECONDS"), N_("End a command that takes longer (60)") },
 
   { PRPCTL_OPTION_COUNT, 'n', "count", N_("NUMBER"), N_("End after so many events") },
   { PRPCTL_OPTION_SECONDS, 0, "seconds", N_("SECONDS"), N_("End after this time") },
@@ -34,7 +42,10 @@ static const PrpctlOption options[] = {
     PRPCTL_WORD_CURSOR },
   { PRPCTL_OPTION_SHOW_CURSOR, 0, "show-cursor", NULL,
     N_("Tell the cursor: at the end on stderr, and with --json in each event") },
-  { PRPCTL_OPTION_STRICT, 0, "strict", NULL, N_("End with 7 where events may have been missed") },
+  { PRPCTL_OPTION_CURSOR_FILE, 0, "cursor-file", N_("FILE"),
+    N_("Begin behind the cursor in this file, if there is one, and keep it there"), PRPCTL_WORD_FILE },
+  { PRPCTL_OPTION_STRICT, 0, "strict", NULL,
+    N_("End where events may have been missed (with 7), or a command failed (with 8)") },
   { 0 },
 };
 

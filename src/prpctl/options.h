@@ -10,6 +10,7 @@
 #define PRPCTL_DEFAULT_TIMEOUT_USEC (30 * (guint64) G_USEC_PER_SEC) /* above the relay's own 10 s, with its start */
 #define PRPCTL_MAX_SECONDS (366.0 * 24 * 3600)
 #define PRPCTL_DEFAULT_LINES 100
+#define PRPCTL_DEFAULT_EXEC_TIMEOUT_USEC (60 * (guint64) G_USEC_PER_SEC)
 
 typedef struct {
   gboolean help, version;
@@ -27,6 +28,11 @@ typedef struct {
   guint64 since_usec;   /* CLOCK_REALTIME, 0: any */
   char **types;         /* shell globs; NULL: any; likewise the ids */
   char *prp, *agent, *project;
+  char **channels;      /* to be held, and to show nothing else than what concerns them; NULL: none */
+  char *cursor_file;
+  char **exec;          /* the command and its arguments; NULL: none */
+  guint jobs;
+  guint64 exec_timeout_usec;
   gboolean clear;
   PrpctlOptionFlags given; /* of those that only some verbs take */
   char *verb;              /* NULL if there is none */

@@ -137,7 +137,8 @@ def test_relay_dies_in_the_call(relay, start, method, arguments):
     ["channels", "--quiet"], ["monitor", "--count", "0"], ["--timeout", "-1", "ping"], ["--frobnicate"],
     ["history", "x"], ["history", "--since", "soon"], ["history", "-n", "-1"], ["history", "--from", "there"],
     ["history", "--seconds", "1"], ["history", "--clear", "--prp", "p"], ["monitor", "--from", "a:b"],
-    ["monitor", "--lines", "5"], ["monitor", "--since", "1h"], ["monitor", "--type", "x"], ["ping", "--from", "now"]])
+    ["monitor", "--lines", "5"], ["monitor", "--since", "1h"], ["ping", "--type", "x"], ["ping", "--from", "now"],
+    ["history", "--exec", "true"], ["history", "--channel", "a:b"]])
 def test_usage(relay, prpctl, arguments):
     result = prpctl(*arguments)
     assert (result.returncode, result.stdout) == (2, "")

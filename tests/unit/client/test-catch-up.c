@@ -223,6 +223,35 @@ test_give_up_and_rewind (void)
   g_assert_true (pass (catch_up, 20));
 }
 
+/* A reader that is busy has what comes meanwhile held for it, and lists what was too much. */
+static void
+test_busy (void)
+{
+  g_autoptr (ClientCatchUp) catch_up = make_at ("a", 10);
+
+  g_assert_true (judge (catch_up, 0, "a", 1, 10, CLIENT_MISSED_NOTHING));
+  client_catch_up_end_page (catch_up, 10, FALSE);
+  hold (catch_up, 11);
+  hold (catch_up, 12);
+  g_assert_false (client_catch_up_is_listing (catch_up) || client_catch_up_fell_behind (catch_up));
+  g_assert_cmpuint (pop (catch_up), ==, 11);
+
+  for (guint i = 0; i < CLIENT_CATCH_UP_MAX_HELD; i++)
+    hold (catch_up, 13 + i);
+  g_assert_true (client_catch_up_is_listing (catch_up));
+  g_assert_true (client_catch_up_fell_behind (catch_up));
+  g_assert_false (client_catch_up_fell_behind (catch_up));
+  g_assert_cmpuint (pop (catch_up), ==, 0);
+  assert_cursor (catch_up, "a:11");
+
+  /* All that was let go is in the page: once through it, nothing more is to be listed. */
+  g_assert_true (judge (catch_up, 12, "a", 1, 1012, CLIENT_MISSED_NOTHING));
+  g_assert_true (pass (catch_up, 12));
+  client_catch_up_end_page (catch_up, 1012, FALSE);
+  g_assert_false (client_catch_up_is_listing (catch_up));
+  g_assert_cmpuint (pop (catch_up), ==, 0);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -233,5 +262,6 @@ main (int argc, char **argv)
   g_test_add_func ("/catch-up/too-much-to-hold", test_too_much_to_hold);
   g_test_add_func ("/catch-up/restarts", test_restarts);
   g_test_add_func ("/catch-up/give-up-and-rewind", test_give_up_and_rewind);
+  g_test_add_func ("/catch-up/busy", test_busy);
   return g_test_run ();
 }

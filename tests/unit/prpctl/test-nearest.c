@@ -31,7 +31,7 @@ test_nearest (void)
   };
 
   for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
-    g_test_message ("%s", cases[i].word);
+    g_test_message ("case %" G_GSIZE_FORMAT, i);
     g_assert_cmpstr (prpctl_nearest (cases[i].word, words), ==, cases[i].meant);
   }
 }

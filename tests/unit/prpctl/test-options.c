@@ -94,6 +94,30 @@ test_history (void)
 }
 
 static void
+test_monitor (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (PrpctlOptions) plain = PARSE (&error, "monitor");
+  g_autoptr (PrpctlOptions) exec = PARSE (&error, "monitor", "--exec", "a 'b c' \"$HOME\" *", "--jobs", "64",
+                                          "--exec-timeout", "1.5", "--channel", "a:b", "--channel=c:d", "--cursor-file",
+                                          "\xff");
+
+  g_assert_no_error (error);
+  g_assert_null (plain->exec);
+  g_assert_cmpuint (plain->jobs, ==, 1);
+  g_assert_cmpuint (plain->exec_timeout_usec, ==, PRPCTL_DEFAULT_EXEC_TIMEOUT_USEC);
+  g_assert_cmpuint (g_strv_length (exec->exec), ==, 4);
+  g_assert_cmpstr (exec->exec[1], ==, "b c");
+  g_assert_cmpstr (exec->exec[2], ==, "$HOME");
+  g_assert_cmpuint (exec->jobs, ==, 64);
+  g_assert_cmpuint (exec->exec_timeout_usec, ==, 1500000);
+  g_assert_cmpstr (exec->channels[1], ==, "c:d");
+  g_assert_null (exec->channels[2]);
+  g_assert_cmpstr (exec->cursor_file, ==, "\xff");
+  g_assert_cmpuint (exec->lines, ==, 0);
+}
+
+static void
 test_bad (void)
 {
   static const char *const cases[][3] = {
@@ -104,6 +128,8 @@ test_bad (void)
     { "--lines", "-1" },      { "--lines", "some" },    { "--since", "soon" },   { "--from", "there" },
     { "--from", "" },         { "--type" },             { "--lines", "4294967296" }, { "--type", "" },
     { "--prp", "" },          { "--agent", "" },        { "--project", "" },
+    { "--exec", "" },         { "--exec", "a 'b" },     { "--jobs", "2" },       { "--exec-timeout", "2" },
+    { "--channel", "" },      { "--cursor-file", "" },
     { "--type", "\xff" },      { "-n", "x" },            { "-nx" },
   };
 
@@ -111,7 +137,7 @@ test_bad (void)
     g_autoptr (GError) error = NULL;
     g_autoptr (PrpctlOptions) options = PARSE (&error, cases[i][0], cases[i][1]);
 
-    g_test_message ("%s %s", cases[i][0], cases[i][1]);
+    g_test_message ("%s, case %" G_GSIZE_FORMAT, cases[i][0], i);
     g_assert_null (options);
     g_assert_error (error, PRPCTL_ERROR, PRPCTL_EXIT_USAGE);
   }
@@ -125,6 +151,7 @@ main (int argc, char **argv)
   g_test_add_func ("/options/nothing", test_nothing);
   g_test_add_func ("/options/dashes", test_dashes);
   g_test_add_func ("/options/history", test_history);
+  g_test_add_func ("/options/monitor", test_monitor);
   g_test_add_func ("/options/bad", test_bad);
   return g_test_run ();
 }
