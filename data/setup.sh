@@ -19,7 +19,7 @@ BUILD_PACKAGES=(
 TEST_PACKAGES=(
   clang valgrind shellcheck
   scdoc man-db
-  python3-pyte
+  python3-pyte xterm
   python3 python3-pytest python3-websockets python3-dbusmock python3-gi python3-dbus openssl
   systemd dbus-broker iproute2 gjs jq
   bash-completion fish zsh

@@ -204,7 +204,7 @@ append_progress (const Drawing *drawing, GString *line, const PrpctlWatchRow *ro
 
     go_to (line, drawing->layout.at[COLUMN_BAR]);
     if (view->color)
-      g_string_append (line, is_over (row) ? "\033[90;100m" : "\033[32;100m");
+      g_string_append (line, is_over (row) ? "\033[2;32;100m" : "\033[32;100m");
     prpctl_cells_append_bar (line, percent, drawing->layout.width[COLUMN_BAR], empty, view->utf8);
     set_style (drawing, line, PRPCTL_STYLE_PLAIN);
     if (is_over (row))

@@ -5,13 +5,14 @@ import json
 import os
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 from gi.repository import GLib
 
-from fake_relay import SECONDS, WRAPPER, FakeRelay, History, Refusal, news, wait_until
-from prpctl_bench import PRPCTL, bus, environment, is_instrumented, prpctl, relay, start
+from fake_relay import SECONDS, SOURCE_DIR, WRAPPER, Connection, FakeRelay, History, Refusal, news, wait_until
+from prpctl_bench import PRPCTL, bus, environment, prpctl, relay, start
 from terminal_bench import Terminal
 
 __all__ = ["bus", "environment", "prpctl", "relay", "start"]  # fixtures
@@ -484,7 +485,6 @@ def test_strangers_signals(relay, bus, terminal):
     create(relay, "prp_1", "The first")
     one = terminal()
     one.wait_text("The first")
-    from fake_relay import Connection
     stranger = Connection(bus.address)
     stranger.emit("PrpCreated", "(sssssa{sv})", "prp_2", "p", "Stranger", "active", "",
                   FakeRelay.make_event("PrpCreated", "sssss", ("prp_2", "p", "Stranger", "active", ""), {}))
@@ -586,6 +586,17 @@ def test_json_once(relay, prpctl):
     assert (result.returncode, result.stderr) == (0, "")
     (line,) = result.stdout.splitlines()
     assert [prp["id"] for prp in json.loads(line)["prps"]] == [f"prp_{i}" for i in range(49, -1, -1)]
+
+
+def test_example_of_the_page(relay, environment):
+    """As prpctl(1) has it."""
+    page = (SOURCE_DIR / "data" / "man" / "prpctl.1.scd").read_text()
+    command = next(line for line in page.splitlines() if line.startswith("prpctl watch --json"))
+    create(relay, "prp_1", "The first")
+    create(relay, "prp_2", "The second", "completed")
+    done = subprocess.run(["sh", "-c", command.replace("prpctl", '"$@"', 1), "sh", *WRAPPER, str(PRPCTL)], env=environment,
+                          stdout=subprocess.PIPE, text=True, timeout=SECONDS, check=True)
+    assert done.stdout == "The first\n"
 
 
 def test_json_flood(relay, start):
