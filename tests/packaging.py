@@ -181,12 +181,12 @@ class Checks:
                 yield from output.splitlines()
 
     def check_codes(self):
-        """every code of LastError is explained in README.md and in the D-Bus reference"""
+        """every code of LastError is explained in README.md, in the D-Bus reference and by prpctl"""
         table = (self.source / 'src/common/trouble.c').read_text()
         codes = set(re.findall(r'^  \{ DOMAIN_\w+, \w+, "([A-Z0-9_]+)"', table, re.MULTILINE))
         if len(codes) < 10:
             yield 'the table in src/common/trouble.c is not what it was'
-        for place in ('README.md', 'dbus/dev.prp.Relay1.xml'):
+        for place in ('README.md', 'dbus/dev.prp.Relay1.xml', 'src/prpctl/advice.c'):
             text = (self.source / place).read_text()
             yield from (f'{place}: {code} is missing' for code in sorted(codes) if not re.search(rf'\b{code}\b', text))
 

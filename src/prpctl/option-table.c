@@ -46,6 +46,9 @@ static const PrpctlOption options[] = {
     N_("Begin behind the cursor in this file, if there is one, and keep it there"), PRPCTL_WORD_FILE },
   { PRPCTL_OPTION_STRICT, 0, "strict", NULL,
     N_("End where events may have been missed (with 7), or a command failed (with 8)") },
+
+  { PRPCTL_OPTION_REFRESH_TOKEN, 0, "refresh-token", NULL, N_("Ask for a refresh token, too") },
+  { PRPCTL_OPTION_FILE, 0, "file", NULL, N_("Store in files, not in the desktop's keyring") },
   { 0 },
 };
 

@@ -6,6 +6,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "common/names.h"
+#include "prpctl/advice.h"
 #include "prpctl/text.h"
 
 #define VALUE_MAX_CHARS 500
@@ -37,23 +38,18 @@ static const struct {
 };
 G_STATIC_ASSERT (offsetof (PrpctlStatus, error_text) == offsetof (PrpctlStatus, error_code) + sizeof (char *));
 
-/* What each state means, and what to do about it. */
+/* What each state means. What to do about it: advice.c. */
 static const struct {
   const char *state;
   PrpctlStyle style;
   const char *meaning; /* to be translated; a URL follows */
-  const char *advice;  /* likewise, or NULL */
 } states[] = {
-  { RELAY_STATE_NAME_CONNECTED, PRPCTL_STYLE_GOOD, N_("connected to %s"), NULL },
-  { RELAY_STATE_NAME_CONNECTING, PRPCTL_STYLE_BUSY, N_("connecting to %s"), NULL },
-  { RELAY_STATE_NAME_WAITING, PRPCTL_STYLE_BUSY, N_("waiting before the next attempt to connect to %s"),
-    N_("The relay tries again by itself; 'prpctl connect' tries at once.") },
-  { RELAY_STATE_NAME_OFFLINE, PRPCTL_STYLE_BUSY, N_("offline: there is no network on which to reach %s"),
-    N_("The relay connects by itself as soon as there is a network; 'prpctl connect' tries at once.") },
-  { RELAY_STATE_NAME_UNAUTHORIZED, PRPCTL_STYLE_BAD, N_("unauthorized: new credentials are needed for %s"),
-    N_("Put a valid token where relay.conf says (TokenFile= or TokenCommand=), then run 'prpctl reload'.") },
-  { RELAY_STATE_NAME_DISCONNECTED, PRPCTL_STYLE_BUSY, N_("disconnected from %s, and staying so"),
-    N_("'prpctl connect' connects again.") },
+  { RELAY_STATE_NAME_CONNECTED, PRPCTL_STYLE_GOOD, N_("connected to %s") },
+  { RELAY_STATE_NAME_CONNECTING, PRPCTL_STYLE_BUSY, N_("connecting to %s") },
+  { RELAY_STATE_NAME_WAITING, PRPCTL_STYLE_BUSY, N_("waiting before the next attempt to connect to %s") },
+  { RELAY_STATE_NAME_OFFLINE, PRPCTL_STYLE_BUSY, N_("offline: there is no network on which to reach %s") },
+  { RELAY_STATE_NAME_UNAUTHORIZED, PRPCTL_STYLE_BAD, N_("unauthorized: there is no token that %s takes") },
+  { RELAY_STATE_NAME_DISCONNECTED, PRPCTL_STYLE_BUSY, N_("disconnected from %s, and staying so") },
 };
 
 PrpctlStatus *
@@ -351,6 +347,7 @@ void
 prpctl_status_describe (const PrpctlStatus *status, const char *channels, guint64 now_usec, gboolean color, GString *out)
 {
   g_autofree char *state = format_state (status);
+  const char *advice = prpctl_advice_find (status->state, status->error_code);
   gssize i = find_state (status->state);
 
   g_string_append_printf (out, "%s●%s %s\n",
@@ -360,6 +357,6 @@ prpctl_status_describe (const PrpctlStatus *status, const char *channels, guint6
   append_trouble (status, now_usec, out);
   append_counters (status, channels, now_usec, out);
 
-  if (i >= 0 && states[i].advice != NULL)
-    g_string_append_printf (out, "\n%s\n", _(states[i].advice));
+  if (advice != NULL)
+    g_string_append_printf (out, "\n%s\n", advice);
 }

@@ -13,6 +13,7 @@
 #include "prpctl/complete.h"
 #include "prpctl/help.h"
 #include "prpctl/history.h"
+#include "prpctl/login.h"
 #include "client/json-writer.h"
 #include "prpctl/monitor.h"
 #include "prpctl/nearest.h"
@@ -258,6 +259,9 @@ static const Verb verbs[] = {
   { { "connect", NULL, N_("Connect now, whatever the relay was waiting for"), 0 }, 0, 0, FALSE, run_connect },
   { { "disconnect", NULL, N_("Close the connection, until 'connect'"), 0 }, 0, 0, FALSE, run_disconnect },
   { { "reload", NULL, N_("Have the relay read its configuration and credentials again"), 0 }, 0, 0, FALSE, run_reload },
+  { { "login", NULL, N_("Read a token, from the terminal or standard input, and store it for the relay"),
+      PRPCTL_OPTION_REFRESH_TOKEN | PRPCTL_OPTION_FILE }, 0, 0, TRUE, prpctl_login },
+  { { "logout", NULL, N_("Remove the tokens that 'login' stored"), 0 }, 0, 0, TRUE, prpctl_logout },
   { { "help", N_("[COMMAND]"), N_("Show this help, or that of a command"), 0, PRPCTL_WORD_COMMAND }, 0, 1, TRUE, run_help },
   { { "_complete", NULL, NULL, 0 }, 0, ANY_NUMBER, TRUE, prpctl_complete },
 };

@@ -46,15 +46,16 @@ def test_status_json(relay, prpctl):
 
 
 @pytest.mark.parametrize("state, advice", [
-    ("connecting", ""), ("waiting", "prpctl connect"), ("offline", "network"), ("unauthorized", "prpctl reload"),
+    ("connecting", ""), ("waiting", "prpctl connect"), ("offline", "network"), ("unauthorized", "prpctl login"),
     ("disconnected", "prpctl connect")])
 def test_status_not_connected(relay, prpctl, state, advice):
+    code = {"unauthorized": "AUTH_FAILED", "connecting": "CODE_OF_ANOTHER_DAY"}.get(state, "REFUSED")
     relay.properties.update(State=GLib.Variant("s", state), Attempts=GLib.Variant("u", 3),
-                            LastError=GLib.Variant("(ss)", ("REFUSED", "Nothing \033[1m there.")),
+                            LastError=GLib.Variant("(ss)", (code, "Nothing \033[1m there.")),
                             NextAttempt=GLib.Variant("t", int((time.time() + 3600) * 1e6)))
     result = prpctl("status")
     assert result.returncode == 4
-    assert advice in result.stdout and "REFUSED: Nothing �[1m there." in result.stdout
+    assert advice in result.stdout and f"{code}: Nothing �[1m there." in result.stdout
     assert re.search(r"Next attempt: in (1 h 0|59) min", result.stdout)
     result = prpctl("--json", "status")
     assert result.returncode == 4 and json.loads(result.stdout)["State"] == state

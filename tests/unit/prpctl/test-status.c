@@ -123,7 +123,8 @@ test_waiting (Messages *m, gconstpointer data)
                    "       Traffic: 0 bytes received over 0 connections\n"
                    "         Relay: \n"
                    "\n"
-                   "The relay tries again by itself; 'prpctl connect' tries at once.\n");
+                   "Is the service running, and Url= in relay.conf right? The relay tries again by itself; 'prpctl connect' tries at "
+                   "once.\n");
   summary = prpctl_status_summarize (status, NOW);
   g_assert_cmpstr (summary, ==,
                    "waiting before the next attempt to connect to " URL " (REFUSED: Nothing accepts connections.)"
@@ -138,7 +139,7 @@ test_advice (Messages *m, gconstpointer data)
     const char *state, *advice;
   } cases[] = {
     { "offline", "as soon as there is a network" },
-    { "unauthorized", "'prpctl reload'" },
+    { "unauthorized", "'prpctl login'" },
     { "disconnected", "'prpctl connect'" },
     { "waiting", "'prpctl connect'" },
   };
