@@ -180,6 +180,7 @@ add_row (PrpctlWatchModel *model, char *id)
   row->task = g_strdup ("");
   row->progress = -1;
   row->rank = PRPCTL_WATCH_WORKING;
+  row->moved = model->n_events;
   model->counts[row->rank]++;
   model->is_sorted = FALSE;
   g_hash_table_insert (model->by_id, row->id, row);
@@ -375,8 +376,7 @@ find_time (const Telling *telling, const char *member)
 static gboolean
 gap (const Telling *telling)
 {
-  telling->model->gap_since_usec = find_time (telling, "since");
-  telling->model->gap_until_usec = find_time (telling, "until");
+  prpctl_watch_model_set_gap (telling->model, find_time (telling, "since"), find_time (telling, "until"));
   return TRUE;
 }
 
@@ -466,6 +466,13 @@ prpctl_watch_model_get_gap (const PrpctlWatchModel *model, guint64 *ret_since_us
 {
   *ret_since_usec = model->gap_since_usec;
   *ret_until_usec = model->gap_until_usec;
+}
+
+void
+prpctl_watch_model_set_gap (PrpctlWatchModel *model, guint64 since_usec, guint64 until_usec)
+{
+  model->gap_since_usec = since_usec;
+  model->gap_until_usec = until_usec;
 }
 
 guint64

@@ -57,6 +57,9 @@ gboolean prpctl_watch_model_is_cut (const PrpctlWatchModel *model);
  * where its beginning is not known. */
 void prpctl_watch_model_get_gap (const PrpctlWatchModel *model, guint64 *ret_since_usec, guint64 *ret_until_usec);
 
+/* Likewise, of one that the relay does not know of. */
+void prpctl_watch_model_set_gap (PrpctlWatchModel *model, guint64 since_usec, guint64 until_usec);
+
 /* When the last event of all was received, 0 if there was none. */
 guint64 prpctl_watch_model_get_newest (const PrpctlWatchModel *model);
 

@@ -247,6 +247,18 @@ process_history (PrpctlWatchRelay *relay)
 
 /* -- the relay's state, and the channels ------------------------------------------------------------------------- */
 
+/* What was sent while a relay was away is missed where nobody but us wants it: the next relay knows of no gap in a channel
+ * that it is asked for for the first time. */
+static void
+note_own_gap (PrpctlWatchRelay *relay)
+{
+  if (relay->unheld_usec == 0 || !relay->is_held || !prpctl_status_is_connected (relay->status))
+    return;
+  prpctl_watch_model_set_gap (relay->model, relay->unheld_usec, get_now ());
+  relay->unheld_usec = 0;
+  relay->has_changed = TRUE;
+}
+
 static void
 note_channels (PrpctlWatchRelay *relay, sd_bus_message *reply)
 {
@@ -276,7 +288,9 @@ on_held (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
 
   relay->call = sd_bus_slot_unref (relay->call);
   if (!sd_bus_message_is_method_error (reply, NULL)) {
+    relay->is_held = TRUE;
     note_channels (relay, reply);
+    note_own_gap (relay);
   } else {
     GError *error = make_reply_error (relay, reply);
 
@@ -433,8 +447,11 @@ on_properties_changed (sd_bus_message *message, void *user_data, sd_bus_error *r
     return 0;
   if (sd_bus_message_read (message, "s", &interface) < 0 || !g_str_equal (interface, RELAY_INTERFACE))
     return 0;
-  if (read_status (relay, message, NULL) && was_connected && !prpctl_status_is_connected (relay->status))
+  if (!read_status (relay, message, NULL))
+    return 0;
+  if (was_connected && !prpctl_status_is_connected (relay->status))
     refresh (relay);
+  note_own_gap (relay);
   return 0;
 }
 
@@ -484,6 +501,9 @@ on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_er
 
   if (prpctl_watch_relay_is_connected (relay))
     relay->lost_usec = get_now ();
+  if (relay->is_held && relay->unheld_usec == 0)
+    relay->unheld_usec = prpctl_watch_relay_get_as_of (relay, get_now ());
+  relay->is_held = FALSE;
   set_owner (relay, new_owner);
   relay->has_changed = TRUE;
   /* The chain's own calls tell how it goes until it has run. */

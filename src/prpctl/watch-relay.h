@@ -18,6 +18,8 @@ typedef struct {
   char *owner;              /* its unique name on the bus, NULL while it is away */
   gboolean is_known;        /* its properties were read since it is there */
   guint64 lost_usec;        /* up to when the list is right while there is no connection, CLOCK_REALTIME, 0: not known */
+  guint64 unheld_usec;      /* since when the channels are not held any more, CLOCK_REALTIME; 0: they are, or never were */
+  gboolean is_held;         /* the relay that is there was asked for them */
   char *trouble;            /* the last thing of which a person should know, in words, safe; NULL: nothing */
   gboolean has_changed;     /* something that is shown, since whoever shows it cleared this */
   GError *error;            /* it cannot go on */

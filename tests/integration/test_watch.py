@@ -401,9 +401,26 @@ def test_relay_restarts(relay, bus, terminal):
     one.wait_text("connected to", "The second", "1 of 2 PRPs active")
     one.wait_line("The first", "completed")
     one.wait_no_text("correct as of")
+    # Held by nobody meanwhile: the relay that came back knows of no gap.
+    one.wait_text("events may have been missed from")
     assert second.calls_of("Hold") and second.calls_of("ListEvents")[0][1] == 1
     progress(second, "prp_2", 77)
     one.wait_line("The second", "77 %")
+    second.close()
+
+
+def test_relay_restarts_without_channels(relay, bus, terminal):
+    """What others hold, or have subscribed to, is the relay's to tell."""
+    create(relay, "prp_1", "The first")
+    one = terminal()
+    one.wait_text("The first")
+    history = relay.history
+    relay.close()
+    one.wait_text("the relay is not running")
+    second = FakeRelay(bus.address, history=history)
+    create(second, "prp_2", "The second")
+    one.wait_text("connected to", "The second")
+    assert "missed" not in one.text()
     second.close()
 
 
