@@ -114,6 +114,14 @@ static const SecretSchema schema = {
   .attributes = { { "kind", SECRET_SCHEMA_ATTRIBUTE_STRING }, { "url", SECRET_SCHEMA_ATTRIBUTE_STRING } },
 };
 
+/* Of a keyring that was never unlocked GNOME Keyring knows the attributes as hashes only, and of the schema nothing. So an
+ * item of ours in there is found by its attributes alone, and whether it is ours is seen when it is unlocked. */
+static const SecretSchema any_schema = {
+  .name = "dev.prp.Relay1",
+  .flags = SECRET_SCHEMA_DONT_MATCH_NAME,
+  .attributes = { { "kind", SECRET_SCHEMA_ATTRIBUTE_STRING }, { "url", SECRET_SCHEMA_ATTRIBUTE_STRING } },
+};
+
 static const char *
 get_kind_name (RelaySecretKind kind)
 {
@@ -213,6 +221,39 @@ take_secret (RelaySecretCall *call, SecretItem *item)
   g_free (secret);
 }
 
+static gboolean
+has_locked (GList *items)
+{
+  for (GList *item = items; item != NULL; item = item->next)
+    if (secret_item_get_locked (item->data))
+      return TRUE;
+  return FALSE;
+}
+
+static void
+on_searched_locked (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  RelaySecretCall *call = user_data;
+  GError *error = NULL;
+
+  call->items = secret_service_search_finish (call->service, result, &error);
+  if (!goes_on (call, error))
+    return;
+  if (has_locked (call->items))
+    tell_locked (call);
+  else
+    tell_nothing (call);
+  call_unref (call);
+}
+
+/* There is no item, or none that can be known by its schema. */
+static void
+search_locked (RelaySecretCall *call)
+{
+  secret_service_search (call->service, &any_schema, call->attributes, SECRET_SEARCH_ALL, call->cancellable,
+                         on_searched_locked, call);
+}
+
 static void
 on_looked_up (GObject *source, GAsyncResult *result, gpointer user_data)
 {
@@ -222,9 +263,11 @@ on_looked_up (GObject *source, GAsyncResult *result, gpointer user_data)
   call->items = secret_service_search_finish (call->service, result, &error);
   if (!goes_on (call, error))
     return;
-  if (call->items == NULL)
-    tell_nothing (call);
-  else if (secret_item_get_locked (call->items->data))
+  if (call->items == NULL) {
+    search_locked (call);
+    return;
+  }
+  if (secret_item_get_locked (call->items->data))
     tell_locked (call);
   else
     take_secret (call, call->items->data);
@@ -257,15 +300,14 @@ on_found_to_replace (GObject *source, GAsyncResult *result, gpointer user_data)
   call->items = secret_service_search_finish (call->service, result, &error);
   if (!goes_on (call, error))
     return;
-  if (call->items != NULL && !secret_item_get_locked (call->items->data)) {
-    secret_item_set_secret (call->items->data, call->value, call->cancellable, on_replaced, call);
-    return;
-  }
   if (call->items == NULL)
-    tell_nothing (call);
-  else
+    search_locked (call);
+  else if (!secret_item_get_locked (call->items->data))
+    secret_item_set_secret (call->items->data, call->value, call->cancellable, on_replaced, call);
+  else {
     tell_locked (call);
-  call_unref (call);
+    call_unref (call);
+  }
 }
 
 static void
@@ -348,10 +390,30 @@ on_found_to_remove (GObject *source, GAsyncResult *result, gpointer user_data)
 }
 
 static void
+on_unlocked (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  RelaySecretCall *call = user_data;
+  GError *error = NULL;
+  GList *items = secret_service_search_finish (call->service, result, &error);
+  gboolean is_locked = has_locked (items);
+
+  g_list_free_full (items, g_object_unref);
+  if (!goes_on (call, error))
+    return;
+  if (!is_locked) {
+    secret_service_search (call->service, &schema, call->attributes, SECRET_SEARCH_ALL, call->cancellable,
+                           on_found_to_remove, call);
+    return;
+  }
+  tell_locked (call);
+  call_unref (call);
+}
+
+static void
 remove_all (RelaySecretCall *call)
 {
-  secret_service_search (call->service, &schema, call->attributes, SECRET_SEARCH_ALL | SECRET_SEARCH_UNLOCK,
-                         call->cancellable, on_found_to_remove, call);
+  secret_service_search (call->service, &any_schema, call->attributes, SECRET_SEARCH_ALL | SECRET_SEARCH_UNLOCK,
+                         call->cancellable, on_unlocked, call);
 }
 
 /* -- the beginning --------------------------------------------------------------------------------------------- */

@@ -59,7 +59,8 @@ struct RelayTokens {
   guint begin_id;
   RelayCommand *command;
   RelaySecretCall *keyring;
-  gboolean keyring_stale; /* it changed since it was asked */
+  gboolean keyring_due;   /* it is to be asked before the token at hand is good for another request */
+  gboolean keyring_again; /* it changed since it was asked */
 
   RelayTrouble *keyring_trouble; /* why it did not answer when it was asked last; NULL: it did, or was not asked */
   RelaySecretCall *keyring_look; /* is there another token than the one at hand? */
@@ -351,10 +352,11 @@ on_keyring_answered (RelaySecretResult result, const char *secret, const char *r
   /* What is borrowed lives until we return. */
   G_GNUC_UNUSED g_autoptr (RelaySecretCall) keyring = g_steal_pointer (&tokens->keyring);
 
-  if (tokens->keyring_stale && secret == NULL) {
+  if (tokens->keyring_again && secret == NULL) {
     ask_keyring (tokens);
     return;
   }
+  tokens->keyring_due = FALSE;
   switch (result) {
   case RELAY_SECRET_DONE:
     tokens->from_keyring = TRUE;
@@ -386,16 +388,16 @@ on_keyring_answered (RelaySecretResult result, const char *secret, const char *r
 static void
 ask_keyring (RelayTokens *tokens)
 {
-  tokens->keyring_stale = FALSE;
+  tokens->keyring_again = FALSE;
   tokens->keyring = relay_secret_lookup (RELAY_SECRET_ACCESS_TOKEN, tokens->options.keyring_url,
                                          RELAY_SECRET_TIMEOUT_USEC, on_keyring_answered, tokens);
 }
 
 /* Its token is at hand, and nobody has told of another one. */
 static gboolean
-needs_keyring (RelayTokens *tokens, gboolean is_unread)
+needs_keyring (RelayTokens *tokens)
 {
-  return is_unread || tokens->keyring_stale || !tokens->from_keyring || !is_wanted (tokens, tokens->current) ||
+  return tokens->keyring_due || !tokens->from_keyring || !is_wanted (tokens, tokens->current) ||
          !token_is_good (tokens->current);
 }
 
@@ -426,8 +428,8 @@ consult (RelayTokens *tokens)
 {
   relay_autosecret char *secret = NULL;
   g_autoptr (GError) error = NULL;
-  gboolean is_unread = tokens->is_unread;
 
+  tokens->keyring_due |= tokens->is_unread;
   tokens->is_unread = FALSE;
   set_keyring_trouble (tokens, NULL);
   if (!relay_credential_read_systemd (RELAY_CREDENTIAL_TOKEN, &secret, &error) || secret != NULL)
@@ -440,7 +442,7 @@ consult (RelayTokens *tokens)
   else if (!read_token_file (&tokens->options, &secret, &error) || secret != NULL ||
            tokens->options.keyring_url == NULL)
     take_other_source (tokens, secret, error);
-  else if (needs_keyring (tokens, is_unread))
+  else if (needs_keyring (tokens))
     ask_keyring (tokens);
   else
     settle (tokens);
@@ -625,7 +627,7 @@ on_keyring_looked (RelaySecretResult result, const char *secret, const char *rea
   g_clear_pointer (&tokens->keyring_look, relay_secret_call_free);
   if (!is_other || tokens->changed == NULL)
     return;
-  tokens->keyring_stale = TRUE;
+  tokens->keyring_due = TRUE;
   tokens->changed (tokens->changed_data);
 }
 
@@ -635,7 +637,7 @@ relay_tokens_keyring_changed (RelayTokens *tokens)
   if (tokens->options.keyring_url == NULL || tokens->options.token_command != NULL)
     return;
   if (tokens->keyring != NULL)
-    tokens->keyring_stale = TRUE;
+    tokens->keyring_again = TRUE;
   else if (tokens->keyring_trouble != NULL || (tokens->current == NULL && tokens->request == REQUEST_NONE)) {
     if (tokens->changed != NULL)
       tokens->changed (tokens->changed_data);
