@@ -512,7 +512,8 @@ on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_er
   break_off_chain (relay);
   if (relay->owner == NULL)
     return 0;
-  /* It begins afresh, whatever the one before it said. */
+  /* It begins afresh, whatever the one before it said, or what was wrong with it. */
+  g_clear_pointer (&relay->trouble, g_free);
   prpctl_status_free (relay->status);
   relay->status = prpctl_status_new ();
   client_catch_up_begin (relay->catch_up);

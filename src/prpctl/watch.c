@@ -57,6 +57,7 @@ typedef struct {
   gint64 shown_usec;       /* CLOCK_MONOTONIC, when the last picture was made */
   guint64 next_usec;       /* CLOCK_REALTIME, when it becomes another one by itself */
   guint64 n_shown;
+  char *noted;             /* of --json: what was said of the relay last */
   gboolean done;
   GError *error;
 } Watch;
@@ -188,6 +189,22 @@ draw (Watch *watch)
   queue (watch, update);
 }
 
+/* For the person behind the program that reads the lists. */
+static void
+note_trouble (Watch *watch)
+{
+  PrpctlOutput notes;
+
+  if (watch->relay.trouble == NULL || g_strcmp0 (watch->relay.trouble, watch->noted) == 0)
+    return;
+  g_free (watch->noted);
+  watch->noted = g_strdup (watch->relay.trouble);
+  prpctl_output_init (&notes, STDERR_FILENO);
+  g_string_append_printf (notes.pending, "prpctl: %s\n", watch->noted);
+  (void) prpctl_output_drain (&notes);
+  prpctl_output_clear (&notes);
+}
+
 static void
 print (Watch *watch)
 {
@@ -197,6 +214,7 @@ print (Watch *watch)
     .as_of_usec = prpctl_watch_relay_get_as_of (&watch->relay, now_usec),
   };
 
+  note_trouble (watch);
   (void) prpctl_watch_model_expire (watch->model, now_usec);
   watch->next_usec = prpctl_watch_model_get_expiry (watch->model);
   list.rows = prpctl_watch_model_get_rows (watch->model);
@@ -412,7 +430,8 @@ get_poll_timeout (Watch *watch, gint64 deadline_usec, gint64 frame_usec)
 
   if (sd_bus_get_timeout (watch->run->client->bus, &bus_usec) > 0)
     first = MIN (first, (gint64) MIN (bus_usec, (guint64) G_MAXINT64));
-  if (frame_usec == G_MAXINT64 && watch->next_usec != G_MAXUINT64)
+  /* What is stale already waits for something else: room, or the rest of the history. */
+  if (!watch->is_stale && watch->next_usec != G_MAXUINT64)
     first = MIN (first, now + (gint64) MIN (watch->next_usec - MIN (watch->next_usec, real), (guint64) G_TIME_SPAN_DAY));
   if (first == G_MAXINT64)
     return -1;
@@ -522,6 +541,7 @@ prpctl_watch (PrpctlRun *run, GError **error)
   prpctl_watch_model_free (watch.model);
   prpctl_output_clear (&watch.output);
   prpctl_watch_frame_free (watch.frame);
+  g_free (watch.noted);
   g_clear_pointer (&watch.still, g_ptr_array_unref);
   if (watch.signal_fd >= 0)
     close (watch.signal_fd);

@@ -559,8 +559,14 @@ def test_slow_terminal(relay, terminal):
     assert one.end() == 0 and one.is_given_back()
 
 
+def processor_seconds(pid):
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_terminal_that_takes_nothing(relay, terminal):
-    """It ends all the same."""
+    """It waits for room, asleep, and ends all the same when it is told to."""
     for i in range(200):
         create(relay, f"prp_{i}", f"Name-{i}-")
     one = terminal(columns=500, lines=100)
@@ -570,6 +576,9 @@ def test_terminal_that_takes_nothing(relay, terminal):
         one.press("\f")
         one.set_size(500 - i % 2, 100)
         time.sleep(0.05)  # a picture each, until there is no room
+    used = processor_seconds(one.pid)
+    time.sleep(2)  # all that time there is a newer picture, of the next second
+    assert processor_seconds(one.pid) - used < 0.5
     one.send_signal(signal.SIGTERM)
     wait_until(lambda: one.poll() is not None, "its end")
     assert one.status == 0
@@ -603,6 +612,13 @@ def test_json_once(relay, prpctl):
     assert (result.returncode, result.stderr) == (0, "")
     (line,) = result.stdout.splitlines()
     assert [prp["id"] for prp in json.loads(line)["prps"]] == [f"prp_{i}" for i in range(49, -1, -1)]
+
+
+def test_json_tells_a_person(relay, prpctl):
+    relay.states["project:b"] = "rejected"
+    result = prpctl("watch", "--json", "--count", "1", "project:a", "project:b")
+    assert result.returncode == 0 and json.loads(result.stdout)["prps"] == []
+    assert result.stderr.startswith("prpctl: project:b: ") and len(result.stderr.splitlines()) == 1
 
 
 def test_example_of_the_page(relay, environment):

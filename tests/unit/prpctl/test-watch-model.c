@@ -234,6 +234,10 @@ test_gap (void)
   prpctl_watch_model_get_gap (model, &since, &until);
   g_assert_cmpuint (since, ==, 5);
   g_assert_cmpuint (until, ==, 7);
+  prpctl_watch_model_set_gap (model, 8, 9);
+  prpctl_watch_model_get_gap (model, &since, &until);
+  g_assert_cmpuint (since, ==, 8);
+  g_assert_cmpuint (until, ==, 9);
   g_assert_true (apply (model, "relay.gap", "{\"since\":\"x\",\"until\":-7}", NOW));
   prpctl_watch_model_get_gap (model, &since, &until);
   g_assert_cmpuint (until, ==, 0);
