@@ -2,6 +2,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,12 +10,14 @@
 #include <unistd.h>
 
 #include <systemd/sd-journal.h>
+#include <systemd/sd-login.h>
 
 #define MAX_FIELDS 16 /* of one message */
 
 static const char *log_identifier = "prp-relay";
 static int log_max_level = LOG_INFO;
 static gboolean log_to_journal;
+static char *log_unit; /* of the user manager; NULL: none */
 
 /* systemd.exec(5), $JOURNAL_STREAM: the journal is at the other end of stderr if device and inode are these. */
 static gboolean
@@ -34,6 +37,12 @@ relay_log_init (const char *identifier, int max_level)
   log_identifier = identifier;
   log_max_level = max_level;
   log_to_journal = stderr_is_journal ();
+
+  /* The journal looks up the unit of whoever sent a message, and often finds nobody any more where that was their last word,
+   * as of a configuration that cannot be used. `journalctl --user -u` also takes the word of this field. */
+  g_clear_pointer (&log_unit, free);
+  if (log_to_journal)
+    sd_pid_get_user_unit (0, &log_unit);
 }
 
 gboolean
@@ -52,6 +61,8 @@ send_to_journal (int level, const char *const *fields, const char *message)
   g_ptr_array_add (texts, g_strdup_printf ("MESSAGE=%s", message));
   g_ptr_array_add (texts, g_strdup_printf ("PRIORITY=%d", level));
   g_ptr_array_add (texts, g_strdup_printf ("SYSLOG_IDENTIFIER=%s", log_identifier));
+  if (log_unit != NULL)
+    g_ptr_array_add (texts, g_strdup_printf ("USER_UNIT=%s", log_unit));
   for (; fields != NULL && fields[0] != NULL && texts->len < MAX_FIELDS; fields += 2)
     if (fields[1] != NULL)
       g_ptr_array_add (texts, g_strdup_printf ("%s=%s", fields[0], fields[1]));
@@ -90,4 +101,25 @@ relay_log_fields (int level, const char *const *fields, const char *format, ...)
     fprintf (stderr, "%s: %s\n", log_identifier, message);
 
   errno = saved_errno;
+}
+
+void
+relay_log_lines (int level, const char *text)
+{
+  g_auto (GStrv) lines = g_strsplit (text, "\n", -1);
+
+  for (char **line = lines; *line != NULL; line++)
+    relay_log (level, "%s", *line);
+}
+
+gpointer
+relay_log_begin_english (void)
+{
+  return uselocale (newlocale (LC_MESSAGES_MASK, "C", duplocale (LC_GLOBAL_LOCALE)));
+}
+
+void
+relay_log_end_english (gpointer before)
+{
+  freelocale (uselocale (before));
 }

@@ -16,8 +16,17 @@ void relay_log_init (const char *identifier, int max_level);
 gboolean relay_log_enabled (int level);
 
 /* One message. @fields: "PRP_NAME", "value", …, NULL; values may be NULL (the field is then left out).
+ * Where the journal is told whose message it is: by the kernel, and by ourselves, see log.c.
  * Names of fields: PRP_STATE, PRP_CODE, PRP_CHANNEL, PRP_CONNECTION, PRP_SENDER, PRP_FILE, PRP_URL. */
 void relay_log_fields (int level, const char *const *fields, const char *format, ...) G_GNUC_PRINTF (3, 4);
+
+/* A text of several lines: a message for each. */
+void relay_log_lines (int level, const char *text);
+
+/* The messages of this thread, and of libraries, are English until relay_log_end_english: for what is only to be logged. What it
+ * returns is for that call. */
+gpointer relay_log_begin_english (void);
+void relay_log_end_english (gpointer before);
 
 #define relay_log(level, ...) relay_log_fields ((level), NULL, __VA_ARGS__)
 #define RELAY_LOG_FIELDS(...) ((const char *const[]){ __VA_ARGS__, NULL })

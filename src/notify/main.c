@@ -28,15 +28,6 @@ options_clear (Options *options)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Options, options_clear)
 
-static void
-log_error (const GError *error)
-{
-  g_auto (GStrv) lines = g_strsplit (error->message, "\n", -1);
-
-  for (char **line = lines; *line != NULL; line++)
-    relay_err ("%s", *line);
-}
-
 static gboolean
 on_terminate (gpointer user_data)
 {
@@ -155,7 +146,7 @@ serve (const Options *options)
 
   daemon = notify_daemon_new (options->config, &error);
   if (daemon == NULL) {
-    log_error (error);
+    relay_log_lines (LOG_ERR, error->message);
     return EXIT_FAILURE;
   }
   return notify_daemon_run (daemon) ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -553,6 +553,29 @@ join_bus (RelayDaemon *daemon, GError **error)
 
 /* ---- life ---- */
 
+/* With faults in the words of the log. */
+static RelayConfig *
+load_config_in_english (const char *path, GError **error)
+{
+  gpointer before = relay_log_begin_english ();
+  RelayConfig *config = relay_config_load (path, error);
+
+  relay_log_end_english (before);
+  return config;
+}
+
+/* The caller is told what is wrong in the words of the user; here it is looked for once more. */
+static void
+log_bad_config (RelayDaemon *daemon)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (RelayConfig) config = load_config_in_english (daemon->config_path, &error);
+
+  if (config == NULL)
+    relay_log_lines (LOG_ERR, error->message);
+  relay_err ("The old configuration stays");
+}
+
 gboolean
 relay_daemon_reload (RelayDaemon *daemon, GError **error)
 {
@@ -560,8 +583,10 @@ relay_daemon_reload (RelayDaemon *daemon, GError **error)
   RelayServiceOptions options;
   RelayHistoryLimits limits;
 
-  if (config == NULL)
+  if (config == NULL) {
+    log_bad_config (daemon);
     return FALSE;
+  }
   relay_config_free (daemon->config);
   daemon->config = g_steal_pointer (&config);
 
@@ -582,7 +607,7 @@ relay_daemon_new (const char *config_path, GError **error)
   g_autoptr (RelayDaemon) daemon = g_new0 (RelayDaemon, 1);
 
   daemon->config_path = g_strdup (config_path);
-  daemon->config = relay_config_load (config_path, error);
+  daemon->config = load_config_in_english (config_path, error);
   if (daemon->config == NULL)
     return NULL;
 

@@ -11,16 +11,6 @@
 #include "common/log.h"
 #include "relayd/daemon.h"
 
-/* A configuration can have several faults, a line each. */
-static void
-log_error (const GError *error)
-{
-  g_auto (GStrv) lines = g_strsplit (error->message, "\n", -1);
-
-  for (char **line = lines; *line != NULL; line++)
-    relay_err ("%s", *line);
-}
-
 static gboolean
 on_terminate (gpointer user_data)
 {
@@ -34,12 +24,8 @@ static gboolean
 on_hangup (gpointer user_data)
 {
   RelayDaemon **daemon = user_data;
-  g_autoptr (GError) error = NULL;
 
-  if (!relay_daemon_reload (*daemon, &error)) {
-    log_error (error);
-    relay_err ("The old configuration stays");
-  }
+  relay_daemon_reload (*daemon, NULL);
   return G_SOURCE_CONTINUE;
 }
 
@@ -106,7 +92,7 @@ main (int argc, char **argv)
 
   daemon = relay_daemon_new (config, &error);
   if (daemon == NULL) {
-    log_error (error);
+    relay_log_lines (LOG_ERR, error->message);
     return EXIT_FAILURE;
   }
   return relay_daemon_run (daemon) ? EXIT_SUCCESS : EXIT_FAILURE;
