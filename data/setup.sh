@@ -26,6 +26,7 @@ TEST_PACKAGES=(
   dunst xfce4-notifyd notification-daemon mako-notifier sway grim xvfb xdotool imagemagick
   gir1.2-atspi-2.0 at-spi2-core fonts-dejavu-core
   gnome-keyring libsecret-tools
+  dbus-user-session util-linux
   gnome-shell fonts-cantarell
 )
 # For the types of GNOME Shell, which are on npm's registry. Debian's npm brings 300 packages along: only where there is

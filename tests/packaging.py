@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 
-SCRIPTS = ['tests/run', 'data/demo', '.ci/run', 'data/examples/catch-up.sh',
+SCRIPTS = ['tests/run', 'data/demo', '.ci/run', 'data/prp-relay-sandbox', 'data/examples/catch-up.sh',
            'data/completions/prpctl.bash', 'data/completions/prp-simulator.bash']
 MESSAGE = re.compile(r'\b(?:_|N_|C_|NC_|Q_|ngettext|gettext|g_dngettext)\s*\(')
 OUR_PAGES = ('prp', 'relay.conf', 'dev.prp.')
@@ -78,28 +78,36 @@ class Checks:
                     if os.fsencode(place) + b'/' in data:
                         yield f'{path}: names {place}'
 
-    def check_unit(self):
-        """systemd accepts the user unit"""
+    def units(self):
+        return sorted(self.installed('userunitdir').glob('*.service'))
+
+    def check_units(self):
+        """systemd accepts the user units, and finds little that they expose"""
         analyze = need('systemd-analyze')
         # A home and a runtime directory of its own: the units of whoever runs the test are not part of it.
         home = self.scratch / 'home'
         unit_directory = home / '.config/systemd/user'
         unit_directory.mkdir(parents=True)
-        text = self.installed('userunitdir', 'prp-relayd.service').read_text()
         # The programs are where they were installed to, and not where they will be; likewise the socket of the bus, which
         # a session without a bus of systemd's has not got.
-        for name in ('bindir', 'libexecdir'):
-            text = text.replace(self.directories[name] + '/', f'{self.installed(name)}/')
-        (unit_directory / 'prp-relayd.service').write_text(text)
+        for unit in self.units():
+            text = unit.read_text()
+            for name in ('bindir', 'libexecdir'):
+                text = text.replace(self.directories[name] + '/', f'{self.installed(name)}/')
+            (unit_directory / unit.name).write_text(text)
         (unit_directory / 'dbus.socket').write_text('[Socket]\nListenStream=%t/bus\n')
         (unit_directory / 'dbus.service').write_text('[Service]\nExecStart=/bin/true\n')
         (home / 'run').mkdir(mode=0o700)
         environment = {**os.environ, 'HOME': str(home), 'XDG_RUNTIME_DIR': str(home / 'run'),
                        'XDG_CONFIG_HOME': str(home / '.config'), 'SYSTEMD_UNIT_PATH': f'{unit_directory}:/usr/lib/systemd/user'}
-        status, output = run(analyze, '--user', '--man=no', '--recursive-errors=no', 'verify',
-                             str(unit_directory / 'prp-relayd.service'), env=environment)
-        if status != 0 or 'prp-relayd' in output:
-            yield from [f'exit status {status}', *output.splitlines()]
+        for unit in self.units():
+            path = str(unit_directory / unit.name)
+            status, output = run(analyze, '--user', '--man=no', '--recursive-errors=no', 'verify', path, env=environment)
+            if status != 0 or 'prp-' in output:
+                yield from [f'{unit.name}: exit status {status}', *output.splitlines()]
+            status, output = run(analyze, 'security', '--offline=true', '--threshold=30', '--no-pager', path, env=environment)
+            if status != 0 or 'exposure level' not in output:
+                yield from [f'{unit.name}: exit status {status}', *output.splitlines()]
 
     def check_activation(self):
         """the bus finds what starts the daemon"""
@@ -145,8 +153,7 @@ class Checks:
             raise Skip('built without man pages')
         present = {page.name for page in self.pages()}
         texts = {page.name: page.read_text() for page in self.pages()}
-        unit = self.installed('userunitdir', 'prp-relayd.service')
-        texts[unit.name] = unit.read_text()
+        texts |= {unit.name: unit.read_text() for unit in self.units()}
         for name, text in texts.items():
             plain = re.sub(r'\\f[BIRP]|\\&', '', text).replace('\\-', '-')
             for page, section in re.findall(r'([A-Za-z][\w.-]*)\((\d)\)', plain):
