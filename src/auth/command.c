@@ -106,7 +106,8 @@ check_finished (RelayCommand *command)
                  command->name, WTERMSIG (command->wait_status));
   else if (WEXITSTATUS (command->wait_status) != 0)
     g_set_error (&error, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
-                 _("TokenCommand (%s) failed with exit status %d: run it in a terminal to see why."),
+                 _("TokenCommand (%s) failed with exit status %d: run it in a terminal to see why. If it works there, see "
+                   "“SANDBOX” in prp-relayd(1)."),
                  command->name, WEXITSTATUS (command->wait_status));
   else if (!command->output_ended)
     return;

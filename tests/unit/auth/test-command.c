@@ -119,9 +119,11 @@ static void
 test_failures (void)
 {
   assert_fails ("exit 3", LONG_USEC,
-                "TokenCommand (/bin/sh) failed with exit status 3: run it in a terminal to see why.");
+                "TokenCommand (/bin/sh) failed with exit status 3: run it in a terminal to see why. If it works "
+                "there, see “SANDBOX” in prp-relayd(1).");
   assert_fails ("echo abc; echo s3cret >&2; exit 1", LONG_USEC,
-                "TokenCommand (/bin/sh) failed with exit status 1: run it in a terminal to see why.");
+                "TokenCommand (/bin/sh) failed with exit status 1: run it in a terminal to see why. If it works "
+                "there, see “SANDBOX” in prp-relayd(1).");
   assert_fails ("kill -TERM $$", LONG_USEC, "TokenCommand (/bin/sh) was ended by signal 15.");
   assert_fails ("true", LONG_USEC, "The output of TokenCommand (/bin/sh) holds no token: it is empty.");
   assert_fails ("echo; echo abc", LONG_USEC,
@@ -137,7 +139,8 @@ static void
 test_failure_with_heir (void)
 {
   assert_fails ("sleep 1000 & exit 7", LONG_USEC,
-                "TokenCommand (/bin/sh) failed with exit status 7: run it in a terminal to see why.");
+                "TokenCommand (/bin/sh) failed with exit status 7: run it in a terminal to see why. If it works "
+                "there, see “SANDBOX” in prp-relayd(1).");
 }
 
 static void
