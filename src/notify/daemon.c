@@ -88,7 +88,8 @@ on_caught_up (gpointer user_data)
 
   relay_debug ("Caught up with the relay");
   notify_desk_end_past (daemon->desk);
-  store_later (daemon);
+  /* Where the very first run begins is known from here on, also if nobody can be told of anything for long. */
+  on_store (daemon);
 }
 
 static void

@@ -159,9 +159,14 @@ read_data (const Reading *reading)
   news->prp_id = types[i].prp_id != NULL ? dup_id (reading, types[i].prp_id) : NULL;
   if (types[i].read_more != NULL)
     types[i].read_more (reading);
-  /* Which PRP it was is all that could have been told. */
-  if (types[i].prp_id != NULL && news->prp_id == NULL)
-    news->kind = NOTIFY_KIND_OTHER;
+}
+
+/* Which PRP it is about is the least that has to be known of what is known to be about one. */
+static gboolean
+is_nobodys (const NotifyNews *news)
+{
+  return news->prp_id == NULL && news->kind != NOTIFY_KIND_OTHER && news->kind != NOTIFY_KIND_ERROR &&
+         news->kind != NOTIFY_KIND_GAP;
 }
 
 NotifyNews *
@@ -181,7 +186,7 @@ notify_news_read (const char *json)
       read_data (&reading);
   }
   relay_json_reader_clear (&reader);
-  return news->type != NULL ? g_steal_pointer (&news) : NULL;
+  return news->type != NULL && !is_nobodys (news) ? g_steal_pointer (&news) : NULL;
 }
 
 void

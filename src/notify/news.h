@@ -37,7 +37,7 @@ typedef struct {
 /* An id that is longer identifies nothing here. */
 #define NOTIFY_NEWS_MAX_ID_BYTES 512
 
-/* @json: an event (client/event.h). NULL: it is none. */
+/* @json: an event (client/event.h). NULL: it is none, or should be about a PRP and does not say which. */
 NotifyNews *notify_news_read (const char *json);
 void notify_news_free (NotifyNews *news);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NotifyNews, notify_news_free)

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""A notification server that the bus starts: by itself it does nothing but answer."""
+
+import os
+import pathlib
+import sys
+import threading
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from notification_server import NotificationServer  # noqa: E402
+
+
+class Starter:
+    address = os.environ["DBUS_STARTER_ADDRESS"]
+
+
+NotificationServer(Starter, name="a program")
+threading.Event().wait()
