@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """prp-notify: what a person in front of a notification server gets to see. Relay and service are real, the server is told."""
 
+import subprocess
+
 import pytest
 
 from notification_server import DISMISSED, EXPIRED
 from notify_bench import desktop, idle_notifier, notifier, service, stays
 from waiting import wait_until
+from wake_lab import preload
 
 __all__ = ["desktop", "idle_notifier", "notifier", "service"]  # fixtures
 
@@ -222,13 +225,51 @@ def test_a_burst_of_one_prp(notifier, desktop, service):
     assert len(desktop.sent) < 10 and len({n.id for n in desktop.sent}) == 1
 
 
-def test_plurals(idle_notifier, desktop, connected, service):
-    """One is not many."""
-    idle_notifier.start()
+RUSSIAN = r'''msgid ""
+msgstr ""
+"Content-Type: text/plain; charset=UTF-8\n"
+"Plural-Forms: nplurals=3; plural=(n%10==1 && n%100!=11 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);\n"
+
+msgid "%u event"
+msgid_plural "%u events"
+msgstr[0] "%u событие"
+msgstr[1] "%u события"
+msgstr[2] "%u событий"
+
+msgid "%u PRP"
+msgid_plural "%u PRPs"
+msgstr[0] "%u задача"
+msgstr[1] "%u задачи"
+msgstr[2] "%u задач"
+
+msgid "Mute this PRP"
+msgstr "Не сообщать об этой задаче"
+'''
+
+
+def test_plurals(idle_notifier, desktop, connected, service, home):
+    """Each number has the form that it needs in the person's language."""
+    catalogs = home.directory / "locale" / "ru" / "LC_MESSAGES"
+    catalogs.mkdir(parents=True)
+    (home.directory / "ru.po").write_text(RUSSIAN)
+    subprocess.run(["msgfmt", "--output-file", catalogs / "prp-relay.mo", home.directory / "ru.po"], check=True)
+    preload(idle_notifier.environment, "locale")
+    idle_notifier.environment["PRP_SHIM_LOCALEDIR"] = str(home.directory / "locale")
+    idle_notifier.start(LANGUAGE="ru")
     for prp in "abcde":
         service.create(prp)
+    assert "Не сообщать об этой задаче" in desktop.wait_shown("Name of e", count=5).actions.values()
     service.status("a", "failed")
-    desktop.wait_shown("6 events · 5 PRPs", "1 PRP failed, 5 PRPs created")
+    desktop.wait_shown("6 событий · 5 задач")
+    for count, text in ((21, "21 событие · 20 задач"), (22, "22 события · 21 задача")):
+        for i in range(count - sum(desktop_count(desktop))):
+            service.create(f"{count}-{i}")
+        desktop.wait_shown(text)
+
+
+def desktop_count(desktop):
+    """What the digest on the screen counts to."""
+    return [int(n.summary.split()[0]) for n in desktop.shown.values()]
 
 
 # -- what is told, by configuration
