@@ -54,6 +54,7 @@ note_first_source (const PrpctlLoginConfig *config, RelaySecretKind kind, gboole
 typedef struct {
   char *values[2];
   gboolean in_file;
+  char *why_in_file; /* a sentence; NULL: it was asked for */
 } Secrets;
 
 static void
@@ -61,6 +62,7 @@ secrets_clear (Secrets *secrets)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (secrets->values); i++)
     relay_secret_clear (&secrets->values[i]);
+  g_free (secrets->why_in_file);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Secrets, secrets_clear)
@@ -82,9 +84,9 @@ set_error_from_keyring (GError **error, const char *reason)
                _("Nothing was stored. Unlock the keyring and try again; 'prpctl login --file' keeps the token in a file."));
 }
 
-/* FALSE with no error: there is no keyring. */
+/* FALSE with no error: there is no keyring, and why_in_file is set. */
 static gboolean
-store_in_keyring (const Secrets *secrets, const char *url, GError **error)
+store_in_keyring (Secrets *secrets, const char *url, GError **error)
 {
   for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++) {
     const char *secret = secrets->values[kinds[i]];
@@ -94,7 +96,9 @@ store_in_keyring (const Secrets *secrets, const char *url, GError **error)
 
     if (result == RELAY_SECRET_DONE || (secret == NULL && result == RELAY_SECRET_NONE))
       continue;
-    if (result != RELAY_SECRET_ABSENT)
+    if (result == RELAY_SECRET_ABSENT)
+      secrets->why_in_file = g_steal_pointer (&reason);
+    else
       set_error_from_keyring (error, reason);
     return FALSE;
   }
@@ -149,6 +153,8 @@ tell_stored (PrpctlRun *run, const Secrets *secrets)
 {
   gboolean both = secrets->values[RELAY_SECRET_REFRESH_TOKEN] != NULL;
 
+  if (secrets->why_in_file != NULL)
+    g_string_append_printf (run->out, "%s\n", secrets->why_in_file);
   for (gsize i = G_N_ELEMENTS (kinds); i-- > 0;) {
     g_autofree char *path = prpctl_login_get_path (kinds[i]);
     g_autofree char *safe = prpctl_text_make_safe (path, 500);

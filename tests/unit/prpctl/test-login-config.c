@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "prpctl/login-config.h"
 
-#include <stdlib.h>
-
 #include <glib/gstdio.h>
 
 #include "common/names.h"
 #include "prpctl/login-store.h"
-
-/* G_TEST_OPTION_ISOLATE_DIRS gives each test folders of its own. */
+#include "tests/unit/prpctl/isolated.h"
 
 static PrpctlLoginConfig *
 load (const char *text)
@@ -110,11 +107,16 @@ test_credentials (void)
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  char *home = isolated_set_up ();
+  int status;
+
+  g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/prpctl/login-config/nothing", test_nothing);
   g_test_add_func ("/prpctl/login-config/files", test_files);
   g_test_add_func ("/prpctl/login-config/own-file", test_own_file);
   g_test_add_func ("/prpctl/login-config/command", test_command);
   g_test_add_func ("/prpctl/login-config/credentials", test_credentials);
-  return g_test_run ();
+  status = g_test_run ();
+  isolated_tear_down (home);
+  return status;
 }

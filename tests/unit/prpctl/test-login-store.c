@@ -6,6 +6,7 @@
 #include <glib/gstdio.h>
 
 #include "prpctl/failure.h"
+#include "tests/unit/prpctl/isolated.h"
 
 /* With a real keyring: tests/desktop/test_keyring.py. */
 
@@ -53,6 +54,7 @@ test_in_the_way (void)
   g_assert_false (prpctl_login_remove_file (RELAY_SECRET_ACCESS_TOKEN, &removed, &error));
   g_assert_error (error, PRPCTL_ERROR, (gint) PRPCTL_EXIT_FAILURE);
   g_assert_false (removed);
+  g_assert_cmpint (g_rmdir (path), ==, 0);
 }
 
 static void
@@ -70,9 +72,14 @@ test_no_keyring (void)
 int
 main (int argc, char **argv)
 {
-  g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  char *home = isolated_set_up ();
+  int status;
+
+  g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/prpctl/login-store/files", test_files);
   g_test_add_func ("/prpctl/login-store/in-the-way", test_in_the_way);
   g_test_add_func ("/prpctl/login-store/no-keyring", test_no_keyring);
-  return g_test_run ();
+  status = g_test_run ();
+  isolated_tear_down (home);
+  return status;
 }
