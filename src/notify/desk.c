@@ -104,9 +104,9 @@ fill_card (NotifyNote *note, const NotifyTraits *traits, NotifyContent *ret_cont
 
   notify_words_of_card (leaf->card, &ret_content->words);
   notify_hints_of_card (leaf->card, is_quiet, traits, &ret_content->hints);
-  /* The first is what a click on the notification itself does. */
+  /* The first is what a click on the notification itself does; most servers show no button for that. */
   add_action (ret_content, "default", url != NULL ? notify_words_get_open () : notify_words_get_dismiss ());
-  if (url != NULL)
+  if (url != NULL && !traits->lists_default)
     add_action (ret_content, "open", notify_words_get_open ());
   add_action (ret_content, "mute", notify_words_get_mute ());
   leaf->was_news = leaf->pops;

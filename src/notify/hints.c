@@ -14,6 +14,8 @@ void
 notify_traits_set (NotifyTraits *traits, const char *name, const char *const *capabilities)
 {
   static const char *const none[] = { NULL };
+  /* Xfce makes a button of it; dunst and mako list it in the menu that is all there is of actions. */
+  static const char *const listing[] = { "Xfce Notify Daemon", "dunst", "mako", NULL };
 
   notify_traits_clear (traits);
   if (capabilities == NULL)
@@ -21,6 +23,7 @@ notify_traits_set (NotifyTraits *traits, const char *name, const char *const *ca
   traits->name = g_strdup (name);
   traits->has_actions = g_strv_contains (capabilities, "actions");
   traits->has_body_markup = g_strv_contains (capabilities, "body-markup");
+  traits->lists_default = g_strv_contains (listing, traits->name);
 }
 
 /*

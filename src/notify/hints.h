@@ -12,6 +12,7 @@
 typedef struct {
   char *name;                /* as it calls itself; "" if it does not answer */
   gboolean has_actions, has_body_markup;
+  gboolean lists_default;    /* offers the action "default" beside the others, by its label */
 } NotifyTraits;
 
 void notify_traits_clear (NotifyTraits *traits);

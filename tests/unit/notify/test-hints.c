@@ -58,6 +58,9 @@ test_traits (void)
 
   notify_traits_set (&traits, "x", all);
   g_assert_true (traits.has_actions && traits.has_body_markup);
+  g_assert_false (traits.lists_default);
+  notify_traits_set (&traits, "Xfce Notify Daemon", all);
+  g_assert_true (traits.lists_default);
   notify_traits_set (&traits, "y", some);
   g_assert_cmpstr (traits.name, ==, "y");
   g_assert_false (traits.has_actions || traits.has_body_markup);
