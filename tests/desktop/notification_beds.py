@@ -19,6 +19,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -28,8 +29,9 @@ import gi
 gi.require_version("Pango", "1.0")
 from gi.repository import GLib, Pango  # noqa: E402
 
-from relay_bus import Client, PrivateBus
+from relay_bus import BusError, Client, PrivateBus
 from relay_process import Home
+from shell_bed import DISPLAY, Shell
 from waiting import SCALE, wait_until
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -37,7 +39,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 NOTIFICATIONS = "org.freedesktop.Notifications"
 NOTIFICATIONS_PATH = "/org/freedesktop/Notifications"
 
+ICON = HERE.parents[1] / "data" / "icons" / "dev.prp.Relay1.svg"
+
 START_SEC = 20
+MAX_LOG_CHARS = 2000   # of each program, in a message
 WIDTH, HEIGHT = 1280, 720
 BACKGROUND = "#3d5a73"
 EMPTY_PICTURE_BYTES = 1500   # of a screen of one colour: no more
@@ -62,27 +67,26 @@ def run(*command, **options):
     return done.stdout
 
 
-def as_painted(markup):
-    """What Pango paints of a text with markup. It refuses one that is none, and then so would a server."""
-    return Pango.parse_markup(markup, -1, "\0")[2]
-
-
 class Bed:
     """A session with a bus, a screen and a notification server. Everything in it ends with close()."""
 
     name = None
     command = []
-    has_gauge = True   # paints the `value` hint as a bar, beside all the rest
+    has_gauge = True      # paints the `value` hint as a bar, beside all the rest
+    closes_late = False   # is told to close one, says that it did, and leaves it on the screen until its time is over
 
     def __init__(self):
         self.made = contextlib.ExitStack()
         self.process = None
+        self.session = {}  # what programs of this session find in their environment, so that they know the screen
         # Short, as paths of sockets have to be, and no secret to another user who has a part in it.
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="prp-desktop."))
         self.made.callback(shutil.rmtree, self.directory, ignore_errors=True)
         self.directory.chmod(0o711)
         self.home = Home(self.directory)
-        self.log_path = self.directory / "server.log"
+        icons = self.directory / "share" / "icons" / "hicolor" / "scalable" / "apps"
+        icons.mkdir(parents=True)
+        shutil.copy(ICON, icons)
         try:
             self.make_session()
         except BaseException:
@@ -110,14 +114,16 @@ class Bed:
 
     @property
     def log(self):
-        return "\n".join(p.read_text(errors="replace") for p in sorted(self.directory.glob("*.log")))
+        """The ends of what all of the session have said."""
+        return "\n".join(p.read_text(errors="replace")[-MAX_LOG_CHARS:] for p in sorted(self.directory.glob("*.log")))
 
     # -- the server's life
 
     def owner(self):
-        if not self.client.bus_call("NameHasOwner", "(s)", NOTIFICATIONS)[0]:
+        try:
+            return self.client.bus_call("GetNameOwner", "(s)", NOTIFICATIONS)[0]
+        except BusError:
             return None
-        return self.client.bus_call("GetNameOwner", "(s)", NOTIFICATIONS)[0]
 
     def start(self):
         self.process = self.spawn(*self.command, log="server.log")
@@ -178,6 +184,11 @@ class Bed:
         """Closes the only notification that is shown."""
         raise NotImplementedError
 
+    @staticmethod
+    def as_painted(markup):
+        """What Pango paints of a text with markup. It refuses one that is none, and then so would a server."""
+        return Pango.parse_markup(markup, -1, "\0")[2]
+
     def picture(self, path):
         """Takes one, of whatever stands there this moment."""
         raise NotImplementedError
@@ -199,12 +210,13 @@ class X11Bed(Bed):
 
     def make_screen(self):
         read_end, write_end = os.pipe()
-        self.spawn("Xvfb", "-displayfd", write_end, "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp",
+        self.spawn("Xvfb", "-displayfd", write_end, "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp", "-noreset",
                    pass_fds=[write_end], log="screen.log")
         os.close(write_end)
         with os.fdopen(read_end) as display:
-            self.environment["DISPLAY"] = ":" + display.readline().strip()
-        assert self.environment["DISPLAY"] != ":", self.log
+            self.session["DISPLAY"] = ":" + display.readline().strip()
+        assert self.session["DISPLAY"] != ":", self.log
+        self.environment.update(self.session)
         # Its status is 1 whatever happens; and a black screen would not matter.
         subprocess.run(["display", "-size", f"{WIDTH}x{HEIGHT}", "-window", "root", f"xc:{BACKGROUND}"], env=self.environment,
                        stdin=subprocess.DEVNULL, timeout=30 * SCALE, check=False)
@@ -262,6 +274,7 @@ class NotificationDaemon(GtkBed):
     name = "notification-daemon"
     command = ["/usr/lib/notification-daemon/notification-daemon"]
     has_gauge = False
+    closes_late = True
     close_button = ""
 
     def dismiss(self):
@@ -291,7 +304,7 @@ DUNST_RULES = """[global]
     corner_radius = 8
     padding = 14
     horizontal_padding = 16
-    markup = full
+    markup = {markup}
     format = "<b>%s</b>\\n%b"
     alignment = left
     show_indicators = no
@@ -300,9 +313,11 @@ DUNST_RULES = """[global]
     highlight = "#4a90d9"
     icon_position = left
     max_icon_size = 32
-    icon_path = {icons}
+    enable_recursive_icon_lookup = true
+    icon_theme = hicolor
     dmenu = {menu}
     always_run_script = true
+    history_length = 10000
 [urgency_low]
     background = "#fafafa"
     foreground = "#2e3436"
@@ -336,6 +351,7 @@ exec sed -n "/^#*$(cat {choice}) /{{p;q}}"
 
 class Dunst(X11Bed):
     name = "dunst"
+    markup = "full"
 
     def make_screen(self):
         super().make_screen()
@@ -347,7 +363,7 @@ class Dunst(X11Bed):
         menu.write_text(DUNST_MENU.format(choice=self._choice))
         for program in (script, menu):
             program.chmod(0o755)
-        config.write_text(DUNST_RULES.format(script=script, menu=menu, icons=""))
+        config.write_text(DUNST_RULES.format(script=script, menu=menu, markup=self.markup))
         self.command = ["dunst", "-config", config]
 
     def control(self, *arguments):
@@ -358,26 +374,24 @@ class Dunst(X11Bed):
         for record in self._records.iterdir():
             record.unlink()
 
-    def _ids(self):
-        """id → (summary, body as it was sent) of all that has been shown since the start, and was not closed."""
+    def _displayed(self):
+        """id → (summary, body as it was sent) of what its rule has told of, and what is not history yet."""
         records = sorted((p for p in self._records.iterdir() if not p.name.startswith(".")),
                          key=lambda p: [int(n) for n in p.name.split(".")])
         result = {}
         for record in records:
             number, summary, body, _ = record.read_bytes().decode().split("\0")
             result[int(number)] = (summary, body)
-        owner = self.owner()
-        for signal in list(self.client.signals):
-            if signal.member == "NotificationClosed" and signal.sender == owner:
-                result.pop(signal.body.unpack()[0], None)
+        for closed in json.loads(self.control("history"))["data"][0]:
+            result.pop(closed["id"]["data"], None)
         return result
 
     def shown(self):
-        def told():
-            ids = self._ids()
-            return int(self.control("count", "displayed")) == len(ids) and [ids]
-        [ids] = wait_until(told, lambda: f"dunst to count what its rule told of: {self._ids()}, {self.control('count')}")
-        return [Shown(summary, as_painted(body), None) for summary, body in ids.values()]
+        def agreed():
+            displayed = self._displayed()
+            return int(self.control("count", "displayed")) == len(displayed) and [displayed]
+        [displayed] = wait_until(agreed, lambda: f"dunst to count as its rule does: {self._displayed()}, {self.control('count')}")
+        return [Shown(summary, self.as_painted(body), None) for summary, body in displayed.values()]
 
     def press(self, button):
         self._choice.write_text(button)
@@ -385,6 +399,17 @@ class Dunst(X11Bed):
 
     def dismiss(self):
         self.control("close")
+
+
+class PlainDunst(Dunst):
+    """One that was told to leave markup alone, and says so."""
+
+    name = "plain-dunst"
+    markup = "no"
+
+    @staticmethod
+    def as_painted(text):
+        return text
 
 
 SWAY_CONFIG = """output HEADLESS-1 resolution {width}x{height}
@@ -423,6 +448,7 @@ class Mako(Bed):
         self.spawn(*self.as_user, "sway", "-c", self.directory / "sway.conf", env=self.screen_environment, log="screen.log")
         socket = wait_until(lambda: next((p for p in runtime.iterdir() if re.fullmatch(r"wayland-\d+", p.name)), None),
                             lambda: f"sway; it says:\n{self.log}", START_SEC)
+        self.session["WAYLAND_DISPLAY"] = str(socket)
         self.screen_environment["WAYLAND_DISPLAY"] = socket.name
         self.command = [*self.as_user, "env", f"WAYLAND_DISPLAY={socket.name}", f"XDG_RUNTIME_DIR={runtime}", f"HOME={home}",
                         "mako", "-c", self.directory / "mako.conf"]
@@ -437,11 +463,11 @@ class Mako(Bed):
         return [{key: plain(value) for key, value in one.items()} for group in groups for one in group]
 
     def shown(self):
-        return [Shown(one["summary"], as_painted(one["body"]), list(one["actions"].values())) for one in self._list()]
+        return [Shown(one["summary"], self.as_painted(one["body"]), list(one["actions"].values())) for one in self._list()]
 
     def press(self, button):
         [one] = self._list()
-        [action] = [key for key, text in one["actions"].items() if text == button]
+        action = next(key for key, text in one["actions"].items() if text == button)
         self.control("invoke", "-n", one["id"], action)
 
     def dismiss(self):
@@ -454,4 +480,84 @@ class Mako(Bed):
         shutil.copy(picture, path)
 
 
-BEDS = [Dunst, XfceNotifyd, NotificationDaemon, Mako]
+# Where something in the banner is; null while that moves, or if there is no such thing.
+SHELL_PLACE = """
+  const banner = Main.messageTray._banner;
+  const thing = banner && ({thing});
+  if (!thing || !thing.mapped || Main.messageTray._bannerBin.get_transition('y'))
+    return null;
+  const [x, y] = thing.get_transformed_position(), [width, height] = thing.get_transformed_size();
+  return [x, y, width, height];"""
+
+
+class GnomeShell(Bed):
+    name = "gnome-shell"
+    has_gauge = False
+
+    def make_session(self):
+        self.shell = Shell(self.home)
+        self.session["WAYLAND_DISPLAY"] = str(self.home.runtime / DISPLAY)
+        self.made.callback(self.shell.stop)
+        self.bus, self.client = self.shell.bus, self.shell.client
+        self.environment = dict(self.home.environment, DBUS_SESSION_BUS_ADDRESS=self.bus.address, G_DEBUG="")
+
+    def start(self):
+        self.shell.start()
+        wait_until(self.owner, f"the Shell's place on the bus:\n{self.log}", START_SEC)
+        return self
+
+    def crash(self):
+        """With the program that has the name for it."""
+        owner = self.owner()
+        forwarder = self.client.bus_call("GetConnectionUnixProcessID", "(s)", owner)[0]
+        self.shell.process.kill()
+        self.shell.process.wait()
+        self.shell.process = None
+        if forwarder != os.getpid():
+            os.kill(forwarder, signal.SIGKILL)
+        wait_until(lambda: self.owner() != owner, "the Shell to be gone")
+
+    def shown(self):
+        return [Shown(one["title"], one["body"], one["actions"]) for one in self.shell.notifications()]
+
+    def place(self, thing):
+        """The (x, y, width, height) of something of the banner, when it stands still. The names are those of the Shell."""
+        last = [None, None]
+
+        def still():
+            last[:] = [last[1], self.shell.evaluate(SHELL_PLACE.format(thing=thing))]
+            return last[1] is not None and last[0] == last[1]
+        wait_until(still, lambda: f"{thing} to stand still; it is at {last}")
+        return last[1]
+
+    def point_at(self, thing="banner"):
+        """The mouse goes there; a banner becomes larger then, and stays."""
+        x, y, width, height = self.place(thing)
+        self.shell.evaluate(f"""
+            globalThis._mouse ??= imports.gi.Clutter.get_default_backend().get_default_seat()
+              .create_virtual_device(imports.gi.Clutter.InputDeviceType.POINTER_DEVICE);
+            globalThis._mouse.notify_absolute_motion(GLib.get_monotonic_time(), {x + width / 2}, {y + height / 2});""")
+
+    def _click_on(self, thing):
+        self.point_at()
+        x, y, width, height = self.place(thing)
+        self.shell.click(x + width / 2, y + height / 2)
+
+    def press(self, button):
+        """The banner that is up while its notification changes loses its buttons, by a fault of this Shell; the next one
+        has them again, and that is the one that is clicked on then."""
+        find = f"banner._buttonBox?.get_children().find(b => b.label === {json.dumps(button)})"
+        if self.shell.evaluate(f"const banner = Main.messageTray._banner; return banner !== null && !!({find});"):
+            self._click_on(find)
+        else:
+            [one] = self.shell.notifications()
+            self.shell.activate(one, button)
+
+    def dismiss(self):
+        self._click_on("banner._closeButton")
+
+    def picture(self, path):
+        self.shell.screenshot(path)
+
+
+BEDS = [Dunst, XfceNotifyd, NotificationDaemon, Mako, GnomeShell]
