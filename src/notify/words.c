@@ -6,8 +6,6 @@
 #include "client/event.h"
 #include "notify/markup.h"
 
-#define PLURAL(singular, plural, n) g_dngettext (GETTEXT_PACKAGE, (singular), (plural), (n))
-
 #define TEXT_MAX_CHARS 300
 
 void
@@ -142,20 +140,20 @@ static char *
 count_kind (NotifyKind kind, guint n)
 {
   switch (kind) {
-  case NOTIFY_KIND_CREATED: return g_strdup_printf (PLURAL ("%u PRP created", "%u PRPs created", n), n);
-  case NOTIFY_KIND_ASSIGNED: return g_strdup_printf (PLURAL ("%u agent assigned", "%u agents assigned", n), n);
-  case NOTIFY_KIND_STATUS: return g_strdup_printf (PLURAL ("%u change of status", "%u changes of status", n), n);
-  case NOTIFY_KIND_COMPLETED: return g_strdup_printf (PLURAL ("%u PRP completed", "%u PRPs completed", n), n);
-  case NOTIFY_KIND_FAILED: return g_strdup_printf (PLURAL ("%u PRP failed", "%u PRPs failed", n), n);
-  case NOTIFY_KIND_DELETED: return g_strdup_printf (PLURAL ("%u PRP deleted", "%u PRPs deleted", n), n);
-  case NOTIFY_KIND_UPDATED: return g_strdup_printf (PLURAL ("%u other change", "%u other changes", n), n);
-  case NOTIFY_KIND_PROGRESS: return g_strdup_printf (PLURAL ("%u report of progress", "%u reports of progress", n), n);
+  case NOTIFY_KIND_CREATED: return g_strdup_printf (ngettext ("%u PRP created", "%u PRPs created", n), n);
+  case NOTIFY_KIND_ASSIGNED: return g_strdup_printf (ngettext ("%u agent assigned", "%u agents assigned", n), n);
+  case NOTIFY_KIND_STATUS: return g_strdup_printf (ngettext ("%u change of status", "%u changes of status", n), n);
+  case NOTIFY_KIND_COMPLETED: return g_strdup_printf (ngettext ("%u PRP completed", "%u PRPs completed", n), n);
+  case NOTIFY_KIND_FAILED: return g_strdup_printf (ngettext ("%u PRP failed", "%u PRPs failed", n), n);
+  case NOTIFY_KIND_DELETED: return g_strdup_printf (ngettext ("%u PRP deleted", "%u PRPs deleted", n), n);
+  case NOTIFY_KIND_UPDATED: return g_strdup_printf (ngettext ("%u other change", "%u other changes", n), n);
+  case NOTIFY_KIND_PROGRESS: return g_strdup_printf (ngettext ("%u report of progress", "%u reports of progress", n), n);
   case NOTIFY_KIND_ERROR:
-    return g_strdup_printf (PLURAL ("%u error of the service", "%u errors of the service", n), n);
+    return g_strdup_printf (ngettext ("%u error of the service", "%u errors of the service", n), n);
   case NOTIFY_KIND_OTHER:
   case NOTIFY_KIND_GAP: break; /* a gap is not counted here */
   }
-  return g_strdup_printf (PLURAL ("%u other event", "%u other events", n), n);
+  return g_strdup_printf (ngettext ("%u other event", "%u other events", n), n);
 }
 
 static char *
@@ -186,8 +184,8 @@ count_prps (const NotifyDigest *digest)
   guint n = notify_digest_get_prps (digest, &is_all);
 
   if (is_all)
-    return g_strdup_printf (PLURAL ("%u PRP", "%u PRPs", n), n);
-  return g_strdup_printf (PLURAL ("more than %u PRP", "more than %u PRPs", n), n);
+    return g_strdup_printf (ngettext ("%u PRP", "%u PRPs", n), n);
+  return g_strdup_printf (ngettext ("more than %u PRP", "more than %u PRPs", n), n);
 }
 
 static gboolean
@@ -247,7 +245,7 @@ void
 notify_words_of_digest (const NotifyDigest *digest, const char *const *names, gboolean is_past, NotifyWords *ret_words)
 {
   guint n_events = notify_digest_get_events (digest);
-  g_autofree char *events = g_strdup_printf (PLURAL ("%u event", "%u events", n_events), n_events);
+  g_autofree char *events = g_strdup_printf (ngettext ("%u event", "%u events", n_events), n_events);
   g_autofree char *prps = count_prps (digest);
   GString *body = g_string_new (NULL);
   guint64 since, until;

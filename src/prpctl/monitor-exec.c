@@ -124,12 +124,13 @@ monitor_exec_start (Monitor *monitor, const ClientEvent *event, const PrpctlEven
   Entry *entry = g_new0 (Entry, 1);
   g_auto (GStrv) environment = NULL;
   g_autoptr (GBytes) input = NULL;
+  g_autofree char *number = g_strdup_printf ("%" G_GUINT64_FORMAT, event->sequence);
   GError *error = NULL;
 
   entry->ticket = ++exec->last_ticket;
   entry->cursor = client_catch_up_format_cursor (monitor->catch_up);
   /* Translators: the number of an event, and its type. */
-  entry->what = g_strdup_printf (_("event %" G_GUINT64_FORMAT " (%s)"), event->sequence,
+  entry->what = g_strdup_printf (_("event %s (%s)"), number,
                                  fields->values[PRPCTL_FIELD_EVENT_TYPE]);
   environment = make_environment (fields, entry->cursor);
   input = make_input (monitor, event, entry->cursor);
