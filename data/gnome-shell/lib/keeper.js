@@ -28,9 +28,25 @@ export class Keeper {
     }
 
     /**
+     * Makes the folder, too: so that at the end nothing is left to do but to write.
+     *
      * @param {(kept: any) => void} callback not called after destroy()
      */
     load(callback) {
+        const directory = /** @type {Gio.File} */ (this._file.get_parent());
+        directory.make_directory_async(GLib.PRIORITY_DEFAULT, this._cancellable, (_directory, result) => {
+            try {
+                directory.make_directory_finish(result);
+            } catch {
+                // It is there already, or cannot be made: then the file cannot be written, and is not.
+            }
+            if (!this._cancellable.is_cancelled())
+                this._load(callback);
+        });
+    }
+
+    /** @param {(kept: any) => void} callback */
+    _load(callback) {
         this._file.load_contents_async(this._cancellable, (_file, result) => {
             let kept;
             try {
@@ -70,13 +86,7 @@ export class Keeper {
     _save() {
         this._isDue = false;
         const contents = new GLib.Bytes(new TextEncoder().encode(JSON.stringify(this._keep())));
-        const write = () => this._file.replace_contents_bytes_async(contents, null, false,
+        this._file.replace_contents_bytes_async(contents, null, false,
             Gio.FileCreateFlags.REPLACE_DESTINATION | Gio.FileCreateFlags.PRIVATE, null, null);
-        const directory = this._file.get_parent();
-        if (directory === null)
-            return;
-        // It is there already, or is made; where it cannot be made, the file cannot be written, and is not.
-        directory.make_directory_async(GLib.PRIORITY_LOW, null, null);
-        write();
     }
 }

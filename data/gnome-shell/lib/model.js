@@ -83,6 +83,50 @@ function mayBeOn(prp, channel) {
     }
 }
 
+/**
+ * A PRP of which nothing is known.
+ *
+ * @param {string} id
+ * @param {number} first
+ * @returns {Prp}
+ */
+function makePrp(id, first) {
+    return {
+        id, name: id, project: '', status: '', priority: '', agent: '', task: '', progress: null, first, updated: 0, ended: 0,
+        doubt: false,
+    };
+}
+
+/**
+ * Whether an object has all members of another one, of the same types.
+ *
+ * @param {any} object
+ * @param {Record<string, any>} like
+ * @returns {boolean}
+ */
+function isLike(object, like) {
+    return typeof object === 'object' && object !== null &&
+        Object.entries(like).every(([key, value]) => typeof object[key] === typeof value);
+}
+
+/**
+ * Whether it is what keep() gives: it may come from a file, which anybody can write.
+ *
+ * @param {any} kept
+ * @returns {boolean}
+ */
+function isKept(kept) {
+    if (!isLike(kept, {version: 0, isGapSeen: false, url: '', asOf: 0}) || kept.version !== KEPT_VERSION)
+        return false;
+    const {progress: _progress, ...prp} = makePrp('', 0);
+    return Array.isArray(kept.prps) && kept.prps.length <= MAX_PRPS && Array.isArray(kept.deleted) &&
+        isLike(kept.cursor, {history: '', sequence: 0}) && (kept.gap === null || isLike(kept.gap, {since: 0, until: 0})) &&
+        kept.prps.every((/** @type {any} */ one) =>
+            isLike(one, prp) && (one.progress === null || typeof one.progress === 'number')) &&
+        kept.deleted.every((/** @type {any} */ one) =>
+            Array.isArray(one) && typeof one[0] === 'string' && typeof one[1] === 'string');
+}
+
 export class Model {
     /**
      * @param {any} [kept] what keep() gave, or anything else, which is then not used
@@ -101,7 +145,7 @@ export class Model {
         this.url = '';
         /** @type {number} what is here was right at that time; 0 if not known */
         this.asOf = 0;
-        if (kept?.version === KEPT_VERSION)
+        if (isKept(kept))
             this._restore(kept);
     }
 
@@ -220,10 +264,7 @@ export class Model {
         if (!id || this._deleted.has(id) && event.type !== 'prp.created')
             return;
         this._deleted.delete(id);
-        const prp = this._prps.get(id) ?? {
-            id, name: id, project: '', status: '', priority: '', agent: '', task: '', progress: null,
-            first: event.sequence, updated: 0, ended: 0, doubt: false,
-        };
+        const prp = this._prps.get(id) ?? makePrp(id, event.sequence);
         change(prp);
         prp.updated = event.received;
         prp.doubt = false;
