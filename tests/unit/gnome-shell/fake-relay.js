@@ -24,20 +24,39 @@ function readInterface(name) {
 /** A glob with no more than a star at its end. */
 const matches = (type, glob) => (glob.endsWith('*') ? type.startsWith(glob.slice(0, -1)) : type === glob);
 
+const BUS_CONFIGURATION = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <type>session</type>
+  <listen>unix:tmpdir=/tmp</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
+  </policy>
+</busconfig>`;
+
+/** On which nothing can be started; the session's, as far as this process is concerned. */
 export class FakeBus {
     constructor() {
-        this._bus = Gio.TestDBus.new(Gio.TestDBusFlags.NONE);
-        this._bus.up();
+        const [file, stream] = Gio.File.new_tmp('prp-relay-bus-XXXXXX.conf');
+        stream.output_stream.write_all(BUS_CONFIGURATION, null);
+        stream.close(null);
+        this._daemon = Gio.Subprocess.new(['dbus-daemon', `--config-file=${file.get_path()}`, '--nofork', '--print-address'],
+            Gio.SubprocessFlags.STDOUT_PIPE);
+        const output = Gio.DataInputStream.new(this._daemon.get_stdout_pipe());
+        this._address = new TextDecoder().decode(output.read_line(null)[0]);
+        file.delete(null);
+        GLib.setenv('DBUS_SESSION_BUS_ADDRESS', this._address, true);
         // Of the library's own connection, which is the one of the code under test.
         Gio.bus_get_sync(Gio.BusType.SESSION, null).set_exit_on_close(false);
     }
 
     stop() {
-        this._bus.stop();
+        this._daemon.force_exit();
+        this._daemon.wait(null);
     }
 
     connect() {
-        return Gio.DBusConnection.new_for_address_sync(this._bus.get_bus_address(),
+        return Gio.DBusConnection.new_for_address_sync(this._address,
             Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION, null, null);
     }
 }
@@ -74,7 +93,8 @@ export class FakeRelay {
     stop() {
         for (const object of this._objects)
             object.unexport();
-        this._connection.close_sync(null);
+        if (!this._connection.is_closed())
+            this._connection.close_sync(null);
     }
 
     _export(xml, implementation) {

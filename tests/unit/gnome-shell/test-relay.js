@@ -2,9 +2,6 @@
 //
 // The client, against a relay that does as it is told.
 
-import Gio from 'gi://Gio';
-import GLib from 'gi://GLib';
-
 import {Bell} from '../../../data/gnome-shell/lib/bell.js';
 import {Relay} from '../../../data/gnome-shell/lib/relay.js';
 import {FakeBus, FakeRelay} from './fake-relay.js';
@@ -314,12 +311,14 @@ run({
     'the bus ends': async () => {
         const client = new Client();
         await waitFor(() => client.told > 0, () => 'the first word');
-        const connection = Gio.bus_get_sync(Gio.BusType.SESSION, null);
-        connection.close_sync(null);
+        const fake = new FakeRelay(bus);
+        await client.waitState('connected');
+        bus.stop();
         await client.waitState('absent');
+        client.relay.connect();
+        await waitFor(() => client.relay.failure !== '', () => 'a failure');
         client.relay.destroy();
         await settle();
-        GLib.unsetenv('DBUS_SESSION_BUS_ADDRESS');
-        bus.stop();
+        fake.stop();
     },
 });
