@@ -180,12 +180,18 @@ tell_cursor (Monitor *monitor)
   return TRUE;
 }
 
-/* When all that was shown is written. */
+static gboolean
+is_written (const Monitor *monitor)
+{
+  return prpctl_output_is_empty (&monitor->events) && prpctl_output_is_empty (&monitor->notes);
+}
+
+/* Where it stands, unless what was shown up to there is still to be written. */
 static void
 keep_cursor (Monitor *monitor)
 {
   const char *path = monitor->run->options->cursor_file;
-  g_autofree char *cursor = path != NULL ? get_cursor (monitor) : NULL;
+  g_autofree char *cursor = path != NULL && is_written (monitor) ? get_cursor (monitor) : NULL;
   GError *error = NULL;
 
   if (cursor == NULL || g_strcmp0 (cursor, monitor->kept_cursor) == 0)
@@ -330,12 +336,11 @@ loop (Monitor *monitor, int signal_fd)
   gboolean hurried = FALSE; /* it was told to end */
 
   for (;;) {
-    gboolean written = prpctl_output_is_empty (&monitor->events) && prpctl_output_is_empty (&monitor->notes);
     gboolean time_is_over = (guint64) g_get_monotonic_time () >= deadline_usec;
-    gboolean more = FALSE;
+    gboolean written, more = FALSE;
 
-    if (written)
-      keep_cursor (monitor);
+    keep_cursor (monitor);
+    written = is_written (monitor);
     if (time_is_over && !hurried) {
       hurried = monitor->done = TRUE;
       time_is_over = FALSE;
@@ -349,6 +354,7 @@ loop (Monitor *monitor, int signal_fd)
     }
     if (written && !monitor->done) {
       more = follow (monitor);
+      keep_cursor (monitor);
       if (monitor->done)
         continue;
     }

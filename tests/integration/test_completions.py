@@ -40,7 +40,7 @@ def offered(prpctl, *words):
 
 def test_commands_and_options(complete, prpctl):
     """Of the shells' words, those of --help, with no relay and no bus needed."""
-    commands = {line.split()[0] for line in prpctl("help").stdout.split("\n\n")[2].splitlines()[1:]}
+    commands = set(re.findall(r"^  ([a-z]+)", prpctl("help").stdout.split("\n\n")[2], re.MULTILINE))
     assert "monitor" in commands and len(commands) > 9
     assert complete("prpctl ") == commands
     assert complete("prpctl mo") == {"monitor"}

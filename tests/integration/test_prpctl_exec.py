@@ -312,6 +312,16 @@ def test_cursor_file(relay, bus, monitor, start, prpctl, tmp_path):
     assert file.read_text() == f"history-2:{relay.history.last}\n"
 
 
+def test_cursor_file_of_a_quiet_one(relay, start, tmp_path):
+    """It is kept as soon as the place is known, and moves past what is not shown."""
+    file = tmp_path / "cursor"
+    one = start("monitor", "--quiet", "--cursor-file", str(file), "--type", "no", "--exec", "true")
+    for number in range(3):
+        wait_until(lambda: file.exists() and file.read_text() == f"history-1:{number}\n", f"cursor {number}")
+        relay.emit_deleted(str(number))
+    assert one.stop() == 0
+
+
 def test_cursor_file_that_is_none(relay, prpctl, tmp_path):
     file = tmp_path / "cursor"
     file.write_text("what?")
