@@ -22,7 +22,7 @@ TEST_PACKAGES=(
   python3-pyte xterm
   python3 python3-pytest python3-websockets python3-dbusmock python3-gi python3-dbus openssl
   systemd dbus-broker iproute2 gjs jq
-  bash-completion fish zsh
+  bash-completion fish zsh curl dbus-bin
   dunst xfce4-notifyd notification-daemon mako-notifier sway grim xvfb xdotool imagemagick
   gir1.2-atspi-2.0 at-spi2-core fonts-dejavu-core
   gnome-keyring libsecret-tools
