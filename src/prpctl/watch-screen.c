@@ -6,7 +6,7 @@
 #include "prpctl/watch-cells.h"
 
 /*
- * From the top: the relay's state and how much there is; a notice, if there is one; titles; the rows; keys. What there
+ * From the top: the relay's state and how much there is; notices, if there are any; titles; the rows; keys. What there
  * is no room for goes, the rows last but for the first line.
  *
  * Each cell begins with a sequence that goes to its column. So it stands there also where the terminal thinks otherwise
@@ -17,6 +17,16 @@
  */
 
 #define FIELD_MAX_CHARS 300
+
+/* Lines of the terminal. */
+#define MIN_LINES_WITH_NOTICE 3
+#define MIN_LINES_WITH_FOOTER 5
+#define MIN_LINES_WITH_TITLES 7
+#define MIN_LINES_WITH_NOTICES 12 /* one on each line; there are a handful at most */
+
+/* Columns that the relay's state has before how much there is has any. */
+#define GOOD_STATE 10
+#define GOOD_STATE_IN_TROUBLE 60
 
 /* -- columns ----------------------------------------------------------------------------------------------------- */
 
@@ -309,18 +319,34 @@ draw_header (const Drawing *drawing)
   set_style (drawing, line, PRPCTL_STYLE_PLAIN);
   set_style (drawing, line, PRPCTL_STYLE_BOLD);
   append_two_ends (drawing, line, 2, view->state, right != NULL ? right : counts,
-                   view->state_style == PRPCTL_STYLE_GOOD ? 10 : 30);
+                   view->state_style == PRPCTL_STYLE_GOOD ? GOOD_STATE : GOOD_STATE_IN_TROUBLE);
   return g_string_free (line, FALSE);
 }
 
-static char *
-draw_notice (const Drawing *drawing)
+static void
+draw_notice (const Drawing *drawing, const char *text)
 {
   GString *line = g_string_new (NULL);
 
   set_style (drawing, line, PRPCTL_STYLE_BUSY);
-  append_two_ends (drawing, line, 0, drawing->view->notice, "", 0);
-  return g_string_free (line, FALSE);
+  append_two_ends (drawing, line, 0, text, "", 0);
+  add_line (drawing, g_string_free (line, FALSE));
+}
+
+/* On one line, or on one each where they do not fit and there are lines enough. */
+static void
+draw_notices (const Drawing *drawing)
+{
+  const PrpctlWatchView *view = drawing->view;
+  g_autofree char *joined = view->notices != NULL ? g_strjoinv ("; ", view->notices) : NULL;
+
+  if (joined == NULL || *joined == '\0' || view->lines < MIN_LINES_WITH_NOTICE)
+    return;
+  if (prpctl_cells_measure (joined) <= view->columns || view->lines < MIN_LINES_WITH_NOTICES)
+    draw_notice (drawing, joined);
+  else
+    for (char **notice = view->notices; *notice != NULL; notice++)
+      draw_notice (drawing, *notice);
 }
 
 static char *
@@ -440,20 +466,17 @@ prpctl_watch_screen_draw (const PrpctlWatchView *view)
 {
   PrpctlWatchFrame *frame = g_new0 (PrpctlWatchFrame, 1);
   Drawing drawing = { .view = view, .layout = make_layout (view->columns), .frame = frame };
-  gboolean has_notice = view->notice != NULL && view->lines >= 3;
-  gboolean has_footer = view->lines >= 5, has_titles = view->lines >= 7;
-  guint n_others = 1 + (has_notice ? 1 : 0) + (has_footer ? 1 : 0) + (has_titles ? 1 : 0);
-  guint n_body = view->lines - MIN (view->lines, n_others);
-  guint n_shown;
+  gboolean has_footer = view->lines >= MIN_LINES_WITH_FOOTER, has_titles = view->lines >= MIN_LINES_WITH_TITLES;
+  guint n_body, n_shown;
 
   frame->columns = view->columns;
   frame->lines = g_ptr_array_new_with_free_func (g_free);
   frame->next_usec = view->next_state_usec;
   add_line (&drawing, draw_header (&drawing));
-  if (has_notice)
-    add_line (&drawing, draw_notice (&drawing));
+  draw_notices (&drawing);
   if (has_titles)
     add_line (&drawing, draw_titles (&drawing));
+  n_body = view->lines - MIN (view->lines, frame->lines->len + (has_footer ? 1 : 0));
   draw_body (&drawing, n_body);
   n_shown = MIN (frame->n_rows - frame->first, n_body);
   if (has_footer) {

@@ -16,7 +16,7 @@ typedef struct {
   const char *state;         /* of the relay, in words, safe */
   PrpctlStyle state_style;   /* GOOD, BUSY or BAD */
   guint64 next_state_usec;   /* when these words are to be made anew; G_MAXUINT64: never */
-  const char *notice;        /* what else is to be known, in words, safe; NULL: nothing */
+  char **notices;            /* what else is to be known, in words, safe; may be NULL */
   const GPtrArray *rows;     /* of PrpctlWatchRow, in order */
   gboolean is_reading;       /* there is more in the history */
   gboolean only_active, is_paused, shows_help;

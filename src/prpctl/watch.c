@@ -70,16 +70,11 @@ get_now (void)
 
 /* -- pictures ---------------------------------------------------------------------------------------------------- */
 
+/* Adds to @notices, of char *. */
 static void
-append_notice (GString *notice, const char *text)
+add_gap_notice (Watch *watch, GPtrArray *notices, guint64 now_usec)
 {
-  g_string_append_printf (notice, "%s%s", notice->len > 0 ? "; " : "", text);
-}
-
-static void
-append_gap_notice (Watch *watch, GString *notice, guint64 now_usec)
-{
-  g_autofree char *since = NULL, *until = NULL, *text = NULL;
+  g_autofree char *since = NULL, *until = NULL;
   guint64 since_usec, until_usec;
 
   prpctl_watch_model_get_gap (watch->model, &since_usec, &until_usec);
@@ -89,40 +84,36 @@ append_gap_notice (Watch *watch, GString *notice, guint64 now_usec)
   if (since_usec > CLIENT_EVENT_GAP_SINCE_UNKNOWN) {
     since = prpctl_text_format_time (since_usec, now_usec);
     /* Translators: two times of day. */
-    text = g_strdup_printf (_("events may have been missed from %s to %s"), since, until);
+    g_ptr_array_add (notices, g_strdup_printf (_("events may have been missed from %s to %s"), since, until));
   } else {
-    text = g_strdup_printf (_("events may have been missed until %s"), until);
+    g_ptr_array_add (notices, g_strdup_printf (_("events may have been missed until %s"), until));
   }
-  append_notice (notice, text);
   watch->next_usec = MIN (watch->next_usec, until_usec + GAP_NOTICE_USEC);
 }
 
-/* What else a person should know; NULL if there is nothing. */
-static char *
-make_notice (Watch *watch, guint64 now_usec)
+/* What else a person should know. Free with g_strfreev(). */
+static char **
+make_notices (Watch *watch, guint64 now_usec)
 {
-  g_autoptr (GString) notice = g_string_new (NULL);
+  GPtrArray *notices = g_ptr_array_new ();
 
   if (!prpctl_watch_relay_is_connected (&watch->relay) && watch->relay.started) {
     guint64 as_of_usec = prpctl_watch_relay_get_as_of (&watch->relay, now_usec);
 
     if (as_of_usec != 0) {
       g_autofree char *time = prpctl_text_format_time (as_of_usec, now_usec);
-      /* Translators: the list of PRPs is; a time of day follows. */
-      g_autofree char *text = g_strdup_printf (_("correct as of %s"), time);
 
-      append_notice (notice, text);
+      /* Translators: the list of PRPs is; a time of day follows. */
+      g_ptr_array_add (notices, g_strdup_printf (_("correct as of %s"), time));
     }
   }
-  append_gap_notice (watch, notice, now_usec);
+  add_gap_notice (watch, notices, now_usec);
   if (watch->relay.trouble != NULL)
-    append_notice (notice, watch->relay.trouble);
-  if (prpctl_watch_model_is_cut (watch->model)) {
-    g_autofree char *text = g_strdup_printf (_("only the newest %u PRPs are shown"), (guint) PRPCTL_WATCH_MAX_ROWS);
-
-    append_notice (notice, text);
-  }
-  return notice->len > 0 ? g_strdup (notice->str) : NULL;
+    g_ptr_array_add (notices, g_strdup (watch->relay.trouble));
+  if (prpctl_watch_model_is_cut (watch->model))
+    g_ptr_array_add (notices, g_strdup_printf (_("only the newest %u PRPs are shown"), (guint) PRPCTL_WATCH_MAX_ROWS));
+  g_ptr_array_add (notices, NULL);
+  return (char **) g_ptr_array_free (notices, FALSE);
 }
 
 /* Queues @text in the terminal's own characters. */
@@ -154,7 +145,8 @@ static void
 draw (Watch *watch)
 {
   guint64 now_usec = get_now ();
-  g_autofree char *notice = NULL, *state = NULL;
+  g_auto (GStrv) notices = NULL;
+  g_autofree char *state = NULL;
   g_autoptr (GString) update = g_string_new (NULL);
   PrpctlWatchFrame *frame;
   PrpctlWatchView view = {
@@ -170,10 +162,10 @@ draw (Watch *watch)
 
   (void) prpctl_watch_model_expire (watch->model, now_usec);
   watch->next_usec = prpctl_watch_model_get_expiry (watch->model);
-  notice = make_notice (watch, now_usec);
+  notices = make_notices (watch, now_usec);
   state = prpctl_watch_relay_describe (&watch->relay, now_usec, &view.next_state_usec);
   view.state = state;
-  view.notice = notice;
+  view.notices = notices;
   view.now_usec = watch->still != NULL ? watch->still_usec : now_usec;
   view.rows = watch->still != NULL ? watch->still : prpctl_watch_model_get_rows (watch->model);
   prpctl_terminal_get_size (watch->terminal, &view.columns, &view.lines);

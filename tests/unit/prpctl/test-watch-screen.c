@@ -162,6 +162,7 @@ static void
 test_every_size (void)
 {
   g_autoptr (PrpctlWatchModel) model = make_model ();
+  char *notices[] = { (char *) "correct as of 14:02:11", (char *) "something else", NULL };
 
   for (guint columns = 1; columns <= 200; columns++)
     for (guint lines = 1; lines <= 12; lines++)
@@ -171,12 +172,12 @@ test_every_size (void)
 
         view.color = (i & 1) != 0;
         view.utf8 = (i & 2) == 0;
-        view.notice = (i & 4) != 0 ? "correct as of 14:02:11" : NULL;
+        view.notices = (i & 4) != 0 ? notices : NULL;
         view.shows_help = i == 8;
         view.only_active = i == 9;
         view.state_style = i == 10 ? PRPCTL_STYLE_BAD : PRPCTL_STYLE_GOOD;
         drawn = draw (&view);
-        if (columns >= 6 && (lines == 2 || lines == 3) && !view.shows_help && view.notice == NULL)
+        if (columns >= 6 && (lines == 2 || lines == 3) && !view.shows_help && view.notices == NULL)
           g_assert_nonnull (strstr (drawn, "Impl"));
       }
 }
@@ -204,13 +205,21 @@ static void
 test_header (void)
 {
   g_autoptr (PrpctlWatchModel) model = make_model ();
-  PrpctlWatchView view = make_view (model, 100, 10);
+  PrpctlWatchView view = make_view (model, 100, 12);
+  char *notices[] = { (char *) "correct as of 14:02:11", (char *) "something else", NULL };
 
-  view.notice = "correct as of 14:02:11";
+  view.notices = notices;
   view.state_style = PRPCTL_STYLE_BAD;
   view.state = "waiting before the next attempt";
   assert_has (&view, "● waiting before the next attempt");
-  assert_has (&view, "\ncorrect as of 14:02:11\n");
+  assert_has (&view, "\ncorrect as of 14:02:11; something else\nPRP");
+  view.columns = 30;
+  assert_has (&view, "\ncorrect as of 14:02:11\nsomething else\nPRP");
+  view.lines = 11;
+  assert_has (&view, "\ncorrect as of 14:02:11; somet…\nPRP");
+  view = make_view (model, 100, 12);
+  view.state_style = PRPCTL_STYLE_BAD;
+  view.state = "waiting before the next attempt";
   view.is_reading = TRUE;
   assert_has (&view, "reading the history… · 2 of 3 PRPs active");
   view.is_paused = TRUE;

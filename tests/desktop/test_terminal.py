@@ -3,7 +3,7 @@
 
 The picture of the README is made anew by
 
-    PRP_SCREENSHOTS=data/screenshots PRP_BUILD_DIR=BUILD /usr/bin/python3 -m pytest tests/desktop/test_watch.py -k picture
+    PRP_SCREENSHOTS=data/screenshots PRP_BUILD_DIR=BUILD /usr/bin/python3 -m pytest tests/desktop/test_terminal.py -k picture
 """
 
 import os
