@@ -8,6 +8,7 @@ Speaks TAP, a test per check. Everything is installed below a temporary DESTDIR;
 """
 
 import configparser
+import json
 import os
 import pathlib
 import re
@@ -15,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 SCRIPTS = ['tests/run', 'data/demo', '.ci/run', 'data/prp-relay-sandbox', 'data/examples/catch-up.sh',
            'data/examples/on-completed.sh', 'data/examples/one-liners.sh',
@@ -39,6 +41,27 @@ def run(*command, **options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
                           errors='replace', check=False, **options)
     return done.returncode, done.stdout
+
+
+def extension_faults(what, files):
+    """What would keep the Shell from loading an extension of these files."""
+    metadata = json.loads(files['metadata.json'])
+    is_legacy = b'function init(' in files['extension.js']
+    if is_legacy == (b'export default class' in files['extension.js']):
+        yield f'{what}: extension.js is neither in the old form nor in the new one, or in both'
+    if is_legacy == (b'export default class' in files['prefs.js']):
+        yield f'{what}: prefs.js is not in the form of extension.js'
+    if not metadata['shell-version'] or any((int(version) < 45) != is_legacy for version in metadata['shell-version']):
+        yield f'{what}: these entries are not for GNOME Shell {metadata["shell-version"]}'
+    if what == 'legacy' and not is_legacy:
+        yield f'{what}: has the entries of the other one'
+    for name, data in files.items():
+        for path in re.findall(r"'(\./[\w./-]+\.js)'", data.decode(errors='replace')) if name.endswith('.js') else []:
+            if (pathlib.PurePosixPath(name).parent / path).as_posix() not in files:
+                yield f'{what}: {name} imports {path}, which is not there'
+    for icon in re.findall(r"'(prp-relay-[\w-]+-symbolic)'", files['lib/indicator.js'].decode()):
+        if f'icons/{icon}.svg' not in files:
+            yield f'{what}: there is no icon {icon}'
 
 
 class Checks:
@@ -197,6 +220,28 @@ class Checks:
         for place in ('README.md', 'dbus/dev.prp.Relay1.xml', 'src/prpctl/advice.c'):
             text = (self.source / place).read_text()
             yield from (f'{place}: {code} is missing' for code in sorted(codes) if not re.search(rf'\b{code}\b', text))
+
+    def check_extension(self):
+        """the extension is whole, installed and packed, with the entry that its versions of GNOME Shell take"""
+        prefix = '{extensiondir}/'
+        listed = {line[len(prefix):] for line in (self.source / 'tests/installed.txt').read_text().splitlines()
+                  if line.startswith(prefix)}
+        languages = re.sub(r'#.*', '', (self.source / 'po/LINGUAS').read_text()).split()
+        beside = {'schemas/gschemas.compiled', 'schemas/org.gnome.shell.extensions.prp-relay.gschema.xml',
+                  *(f'locale/{language}/LC_MESSAGES/prp-relay.mo' for language in languages)}
+        status, output = run('meson', 'compile', '-C', self.build, 'extension-zip')
+        if status != 0:
+            yield from output.splitlines()
+        for variant in ('legacy', 'modern'):
+            with zipfile.ZipFile(self.build / f'data/gnome-shell/prp-relay@prp.dev.{variant}.zip') as archive:
+                files = {name: archive.read(name) for name in archive.namelist()}
+            yield from (f'{variant}: not packed: {name}' for name in sorted((listed | beside) - files.keys()))
+            yield from (f'{variant}: should not be packed: {name}' for name in sorted(files.keys() - listed - beside))
+            yield from extension_faults(variant, files)
+        if 'extensiondir' in self.directories:
+            top = self.installed('extensiondir')
+            files = {p.relative_to(top).as_posix(): p.read_bytes() for p in top.rglob('*') if p.is_file()}
+            yield from extension_faults('installed', files)
 
     def check_scripts(self):
         """shellcheck has no objection to the scripts"""
