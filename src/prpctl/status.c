@@ -252,16 +252,36 @@ prpctl_status_summarize (const PrpctlStatus *status, guint64 now_usec)
   return g_string_free (line, FALSE);
 }
 
-/* One line of the description: "      Token: expires in 5 min". */
+static void
+append_spaces (GString *out, glong n)
+{
+  for (glong i = 0; i < n; i++)
+    g_string_append_c (out, ' ');
+}
+
+/* One line of the description, "      Token: expires in 5 min", or several where the value is long: broken at spaces, the
+ * lines below each other. */
 static void
 append_field (GString *out, const char *label, const char *value)
 {
-  enum { LABEL_WIDTH = 14 };
-  glong padding = LABEL_WIDTH - g_utf8_strlen (label, -1);
+  enum { LABEL_WIDTH = 14, VALUE_WIDTH = 84 };
+  g_auto (GStrv) words = g_strsplit (value, " ", -1);
+  glong column = 0;
 
-  for (glong i = 0; i < padding; i++)
-    g_string_append_c (out, ' ');
-  g_string_append_printf (out, "%s: %s\n", label, value);
+  append_spaces (out, LABEL_WIDTH - g_utf8_strlen (label, -1));
+  g_string_append_printf (out, "%s:", label);
+  for (char **word = words; *word != NULL; word++) {
+    glong width = g_utf8_strlen (*word, -1);
+
+    if (column > 0 && column + 1 + width > VALUE_WIDTH) {
+      g_string_append_c (out, '\n');
+      append_spaces (out, LABEL_WIDTH + 1);
+      column = 0;
+    }
+    g_string_append_printf (out, " %s", *word);
+    column += column > 0 ? width + 1 : width;
+  }
+  g_string_append_c (out, '\n');
 }
 
 static void
@@ -299,9 +319,12 @@ static void
 append_trouble (const PrpctlStatus *status, guint64 now_usec, GString *out)
 {
   g_autofree char *error = format_error (status);
+  const char *advice = prpctl_advice_find (status->state, status->error_code);
 
   if (error != NULL)
     append_field (out, _("Trouble"), error);
+  if (advice != NULL)
+    append_field (out, _("What to do"), advice);
   if (status->attempts > 0) {
     g_autofree char *attempts = g_strdup_printf (
       g_dngettext (GETTEXT_PACKAGE, "%u failed since the last stable connection",
@@ -347,16 +370,12 @@ void
 prpctl_status_describe (const PrpctlStatus *status, const char *channels, guint64 now_usec, gboolean color, GString *out)
 {
   g_autofree char *state = format_state (status);
-  const char *advice = prpctl_advice_find (status->state, status->error_code);
   gssize i = find_state (status->state);
 
   g_string_append_printf (out, "%s●%s %s\n",
                           prpctl_text_get_style (i >= 0 ? states[i].style : PRPCTL_STYLE_BUSY, color),
                           prpctl_text_get_style (PRPCTL_STYLE_PLAIN, color), state);
+  append_trouble (status, now_usec, out); /* first: what whoever looks here wants to know */
   append_connection (status, now_usec, out);
-  append_trouble (status, now_usec, out);
   append_counters (status, channels, now_usec, out);
-
-  if (advice != NULL)
-    g_string_append_printf (out, "\n%s\n", advice);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Tokens in a real gnome-keyring: found, noticed, renewed, and never waited for in vain."""
 
-import os
+import pathlib
 import signal
 import subprocess
 
@@ -37,6 +37,10 @@ def plain(idle_relay, server):
     """A relay, not started, that knows of no token but what the keyring holds."""
     idle_relay.configure(Server={"Url": server.url()}, Reconnect={"InitialDelaySec": "0.2", "MaxDelaySec": "0.3"})
     return idle_relay
+
+
+def threads(relay):
+    return {path.read_text().strip() for path in pathlib.Path(f"/proc/{relay.pid}/task").glob("*/comm")}
 
 
 # -- the relay
@@ -99,6 +103,18 @@ def test_a_keyring_that_hangs(plain, keyring, server, client, token):
     client.wait_state("connected", seconds=20)
 
 
+def test_the_bus_is_lost_meanwhile(plain, keyring, server, client, token, bus):
+    """What the library of the keyring makes of that is not what ends the relay."""
+    keyring.start()
+    keyring.store(ACCESS, server.url(), token)
+    keyring.pause()
+    plain.start(client)
+    wait_until(lambda: "gdbus" in threads(plain), "the keyring to be asked")
+    bus.kill()
+    assert plain.wait_exit() == 1
+    assert "session bus was lost" in plain.log
+
+
 def test_a_keyring_that_dies(plain, keyring, server, client, token):
     """The token at hand stays good; a new start needs it again."""
     keyring.start()
@@ -127,8 +143,7 @@ def test_other_sources_go_first(plain, keyring, server, client, token, home):
     plain.start(client)
     client.wait_state("connected")
     assert [h.token for h in server.handshakes] == [token]
-    names = {open(f"/proc/{plain.pid}/task/{task}/comm").read().strip() for task in os.listdir(f"/proc/{plain.pid}/task")}
-    assert "gdbus" not in names
+    assert "gdbus" not in threads(plain)
     # It takes its place when the file goes.
     server.tokens = {NEW}
     path.unlink()

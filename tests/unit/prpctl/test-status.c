@@ -115,16 +115,15 @@ test_waiting (Messages *m, gconstpointer data)
   g_assert_cmpstr (text, ==,
                    "● waiting before the next attempt to connect to " URL "\n"
                    "       Trouble: REFUSED: Nothing accepts connections.\n"
+                   "    What to do: Is the service running, and Url= in relay.conf right? The relay tries again by\n"
+                   "                itself; 'prpctl connect' tries at once.\n"
                    "      Attempts: 3 failed since the last stable connection\n"
                    "  Next attempt: in 12 s\n"
                    " Token expired: 12:01:11 (1 min 0 s ago)\n"
                    "      Channels: 2 active\n"
                    "        Events: 0 received, 0 relayed; dropped 0 as duplicates, 0 as malformed\n"
                    "       Traffic: 0 bytes received over 0 connections\n"
-                   "         Relay: \n"
-                   "\n"
-                   "Is the service running, and Url= in relay.conf right? The relay tries again by itself; 'prpctl connect' tries at "
-                   "once.\n");
+                   "         Relay:\n");
   summary = prpctl_status_summarize (status, NOW);
   g_assert_cmpstr (summary, ==,
                    "waiting before the next attempt to connect to " URL " (REFUSED: Nothing accepts connections.)"
