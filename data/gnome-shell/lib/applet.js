@@ -66,12 +66,13 @@ export class Applet {
         const hasBegun = this._relay !== null;
         this._noteTime();
         this._shell.settings.disconnect(this._settingsChanged);
+        // First, for an open menu tells that it closes.
+        this._indicator.destroy();
         this._stopClock();
         this._relay?.destroy();
         this._renderBell.destroy();
         this._eventsBell.destroy();
         this._keeper.destroy();
-        this._indicator.destroy();
         return hasBegun ? this._model.keep() : undefined;
     }
 

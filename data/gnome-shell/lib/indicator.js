@@ -86,8 +86,8 @@ export class Indicator {
         this._gap = makeText();
         this._prpsTitle = new PopupMenu.PopupSeparatorMenuItem(titles.prps);
         this._prpsNote = makeText();
-        const prps = new PopupMenu.PopupMenuSection();
-        this._prps = new Rows(prps, makePrp);
+        this._section = new PopupMenu.PopupMenuSection();
+        this._prps = new Rows(this._section, makePrp);
         this._moreMenu = new PopupMenu.PopupSubMenuMenuItem('', false);
         this._morePrps = new Rows(this._moreMenu.menu, makePrp);
         this._separator = new PopupMenu.PopupSeparatorMenuItem();
@@ -99,7 +99,7 @@ export class Indicator {
         this._disconnect = this._makeAction(titles.disconnect, actions.disconnect);
         for (const item of [
             this._status.item, this._gap.item,
-            this._prpsTitle, this._prpsNote.item, prps, this._moreMenu,
+            this._prpsTitle, this._prpsNote.item, this._section, this._moreMenu,
             this._separator, this._eventsMenu, this._channelsMenu,
             new PopupMenu.PopupSeparatorMenuItem(),
             this._connect, this._disconnect, this._makeAction(titles.settings, actions.openPreferences),
@@ -114,6 +114,13 @@ export class Indicator {
     }
 
     destroy() {
+        // What a menu has connected to a menu inside of it, and that to it, the Shell keeps for good if it is not told.
+        this._menu.disconnectObject(this._section);
+        this._section.disconnectObject(this._menu);
+        for (const {menu} of [this._moreMenu, this._eventsMenu, this._channelsMenu])
+            menu.disconnectObject(this._menu);
+        // A menu that was opened or filled right now is laid out at last: the Shell would do it later, when it is gone.
+        this._menu.actor.get_allocation_box();
         this._button.destroy();
     }
 
