@@ -23,6 +23,8 @@ import resource
 import signal
 import subprocess
 
+from gi.repository import GLib
+
 from relay_bus import BusError, Client, PrivateBus
 from waiting import SCALE, wait_until
 
@@ -49,6 +51,23 @@ DEFAULT_SETTINGS = {
                                      "primary-color": "'#3d5a73'", "color-shading-type": "'solid'"},
     "org/gnome/system/location": {"enabled": "false"},
 }
+
+
+# What in the log is a complaint of somebody, and where an entry of it begins.
+COMPLAINT = re.compile(r"JS (ERROR|WARNING)|CRITICAL|WARNING|already (been )?(disposed|deallocated|finalized)|"
+                       r"[Uu]nhandled|Extension .* (error|had)|[Ss]tack trace")
+ENTRY = re.compile(r"^(?=\(\S+:\d+\): |[\w -]+-(?:Message|WARNING|CRITICAL|INFO): |Window manager |_)", re.M)
+
+# What the Shell complains of by itself here, without any extension.
+KNOWN_COMPLAINTS = [(re.compile(pattern), reason) for pattern, reason in (
+    (r"org\.gnome\.SessionManager\b.*does not exist", "there is no session manager"),
+    (r"Missing required core component Settings", "gnome-control-center is not installed"),
+    (r"There is no colord server available", "there is no colour management on the system bus"),
+    (r"The name org\.gnome\.Shell\.CalendarServer was not provided", "its calendar wants Evolution's data server"),
+    (r"ActUserManager: user \(null\) has no username", "there is no accounts service on the system bus"),
+    (r'Method "SetLockedHint" .* doesn\'t exist', "logind's mock does not have it"),
+    (r"libmutter-CRITICAL .*meta_later_(add|remove): assertion 'display' failed", "its own end, in the wrong order"),
+)]
 
 
 class EvaluationError(Exception):
@@ -96,12 +115,12 @@ def end(process):
 class Shell:
     """A GNOME Shell, not yet started, on a session bus of its own. May be started again after stop()."""
 
-    def __init__(self, home, language=None):
+    def __init__(self, home, language="en", data_dirs=()):
+        """`data_dirs` come before those of the system, as in XDG_DATA_DIRS."""
         self.home = home
         self.log_path = home.directory / "shell.log"
         self.process = None
         self._settings_path = home.config / "glib-2.0" / "settings" / "keyfile"
-        self._settings = {}
         with contextlib.ExitStack() as made:
             self.bus = PrivateBus("dbus-daemon", home.directory, home.environment)
             made.callback(self.bus.stop)
@@ -116,7 +135,8 @@ class Shell:
             XDG_SESSION_TYPE="wayland", XDG_CURRENT_DESKTOP="GNOME", XDG_SESSION_CLASS="user", XDG_SESSION_ID="c1",
             GSETTINGS_BACKEND="keyfile", LIBGL_ALWAYS_SOFTWARE="1", NO_AT_BRIDGE="1", GTK_A11Y="none", TZ="UTC",
             # A criticism of the Shell's own shall not end it, but be in the log.
-            G_DEBUG="", LANGUAGE=language or "en")
+            G_DEBUG="", LANGUAGE=language,
+            XDG_DATA_DIRS=":".join([*map(str, data_dirs), "/usr/local/share", "/usr/share"]))
         for name, command in SERVICES.items():
             self.bus.add_service(name, command)
         for group, keys in DEFAULT_SETTINGS.items():
@@ -125,14 +145,32 @@ class Shell:
     # -- settings
 
     def set(self, group, **keys):
-        """Sets keys of GSettings, in GVariant's text; "a_b" stands for "a-b". Whoever runs learns of it."""
-        self._settings.setdefault(group, {}).update({key.replace("_", "-"): value for key, value in keys.items()})
-        text = "".join(f"[{name}]\n" + "".join(f"{k}={v}\n" for k, v in table.items()) + "\n"
-                       for name, table in self._settings.items())
+        """Sets keys of GSettings, in GVariant's text; "a_b" stands for "a-b". `group` is the path of a schema that has its
+        name. What runs in the Shell has learned of it when this returns."""
+        keys = {key.replace("_", "-"): value for key, value in keys.items()}
+        if self.is_running():
+            self.evaluate(f"""
+                const settings = new Gio.Settings({{schema_id: {json.dumps(group.replace("/", "."))}}});
+                for (const [key, text] of Object.entries({json.dumps(keys)})) {{
+                  const type = settings.settings_schema.get_key(key).get_value_type();
+                  settings.set_value(key, GLib.Variant.parse(type, text, null, null));
+                }}
+                return 0;""")
+            return
+        file = GLib.KeyFile()
+        with contextlib.suppress(GLib.Error):  # there is none yet
+            file.load_from_file(str(self._settings_path), GLib.KeyFileFlags.NONE)
+        for key, value in keys.items():
+            file.set_value(group, key, value)
         self._settings_path.parent.mkdir(parents=True, exist_ok=True)
-        new = self._settings_path.with_name(".keyfile.new")
-        new.write_text(text)
-        new.replace(self._settings_path)
+        self._settings_path.write_text(file.to_data()[0])
+
+    def reset(self, group):
+        """All its keys are the default again."""
+        self.evaluate(f"""
+            const settings = new Gio.Settings({{schema_id: {json.dumps(group.replace("/", "."))}}});
+            settings.settings_schema.list_keys().forEach(key => settings.reset(key));
+            return 0;""")
 
     # -- life
 
@@ -153,7 +191,8 @@ class Shell:
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
         self._wait_for("its place on the bus", self._answers, START_SEC)
         self.wait_for("!Main.layoutManager._startingUp && Main.panel.visible", "the end of its start", START_SEC)
-        self.evaluate("Main.overview.hide()")
+        # The sign that it is in unsafe mode is our doing, and has no place in a picture.
+        self.evaluate("Main.overview.hide(); Main.panel.statusArea.quickSettings._unsafeMode.hide(); return 0;")
         self.wait_for("!Main.overview.visible", "the overview to go")
         self.wait_for("Main.messageTray._notification === null || (Main.messageTray._expireNotification(), false)",
                       "its own words of welcome to go")
@@ -176,6 +215,17 @@ class Shell:
     @property
     def log(self):
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    @property
+    def services_log(self):
+        """What was said by the bus, and by the programs that it has started."""
+        return self.bus.log_path.read_text(errors="replace")
+
+    def complaints(self, start=0, services_start=0):
+        """Entries of the two logs, from a length that each had, that are complaints, and not known as the Shell's own."""
+        entries = ENTRY.split(self.log[start:]) + ENTRY.split(self.services_log[services_start:])
+        return [entry.strip() for entry in entries
+                if COMPLAINT.search(entry) and not any(known.search(entry) for known, _ in KNOWN_COMPLAINTS)]
 
     def status(self, field):
         """A figure of /proc/PID/status, in bytes: VmRSS."""
