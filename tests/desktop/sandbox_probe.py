@@ -155,13 +155,9 @@ def open_internet():
 
 
 def see_network():
-    if [name for _, name in socket.if_nameindex()] == ["lo"] and not is_loopback_up():
-        raise PermissionError
-
-
-def is_loopback_up():
-    return "00000000000000000000000000000001" in pathlib.Path("/proc/net/if_inet6").read_text() or \
-        "127.0.0.1" in pathlib.Path("/proc/net/fib_trie").read_text()
+    """A socket that has its name in the network only."""
+    with socket.socket(socket.AF_UNIX) as abstract:
+        abstract.connect(b"\0prp-probe-" + os.environ["PRP_PROBE"].encode())
 
 
 def dump_core():

@@ -3,20 +3,23 @@
 sandbox, seen to forbid what it is there for."""
 
 import json
+import os
 import pathlib
 import re
+import socket
 
 import pytest
 
 import user_manager
+from notification_server import NotificationServer
+from notify_process import Service
 from relay_bus import PATH, RELAY
 from user_manager import UID, UserManager
 from waiting import wait_until
 
-UNIT = "prp-relayd"
+UNIT, NOTIFY = "prp-relayd", "prp-notify"
 CHANNEL = "project:proj_1"
 PROBE = pathlib.Path(__file__).resolve().parent / "sandbox_probe.py"
-UNITS = [UNIT]
 
 
 @pytest.fixture(scope="session")
@@ -46,13 +49,13 @@ def manager(shared_manager, secrets):
     """With nothing of the relay's in it, as after a first login."""
     yield shared_manager
     try:
-        shown = json.dumps(shared_manager.journal(UNIT)) + shared_manager.systemctl("show", UNIT)
+        shown = json.dumps(shared_manager.journal(UNIT)) + shared_manager.systemctl("show", UNIT, NOTIFY)
         assert not [s for s in secrets if s in shown], "a secret is in the journal, or with the manager"
     finally:
         shared_manager.systemctl("kill", "--signal=CONT", UNIT, check=False)
-        shared_manager.systemctl("stop", UNIT)
-        shared_manager.run("rm", "-rf", *(f"{shared_manager.inner_home}/{name}" for name in (".config", ".local", ".password-store", "token")))
-        shared_manager.drop_in(UNIT)
+        shared_manager.systemctl("stop", UNIT, NOTIFY)
+        shared_manager.run("sh", "-c", "rm -rf ~/* ~/.config ~/.local ~/.password-store")
+        shared_manager.systemctl("daemon-reload")
         shared_manager.systemctl("reset-failed")
         shared_manager.run("journalctl", "--rotate", user=False)
         shared_manager.run("journalctl", "--vacuum-time=1us", user=False)
@@ -62,9 +65,9 @@ def write_token(manager, token, name="token"):
     return manager.write(manager.home / name, token + "\n")
 
 
-def configure(manager, server, **auth):
+def configure(manager, server, *more, **auth):
     lines = [f"[Server]\nUrl={server.url()}\n[Auth]", *(f"{key}={value}" for key, value in auth.items()),
-             "[Reconnect]\nInitialDelaySec=0.2\nMaxDelaySec=0.3"]
+             "[Reconnect]\nInitialDelaySec=0.2\nMaxDelaySec=0.3", *more]
     return manager.write(manager.config / "relay.conf", "\n".join(lines) + "\n")
 
 
@@ -82,6 +85,12 @@ def client(manager):
 def activate(client):
     """As any program does that asks something of the relay. The time is the manager's to start it."""
     client.call(PATH, "org.freedesktop.DBus.Peer", "Ping", start=True, seconds=60)
+
+
+def verbose(manager, unit):
+    """Lines for a drop-in, with which it logs all."""
+    program = re.search(r"path=(\S+)", manager.show(unit, "ExecStart"))[1]
+    return ["ExecStart=", f"ExecStart={program} --verbose"]
 
 
 # -- start and end
@@ -280,11 +289,56 @@ def test_sleep_is_told_by_the_system_bus(configured, client, server):
         server.connection.wait_message(lambda m: m["action"] == "ping", "a probe", seconds=20)
 
 
+# -- the notifications
+
+@pytest.fixture
+def session(configured):
+    """A graphical session that can begin and end."""
+    path = configured.home / ".config/systemd/user/test-session.service"
+    configured.write(path, "[Unit]\nBindsTo=graphical-session.target\n[Service]\nExecStart=sleep infinity\n")
+    configured.systemctl("daemon-reload")
+    configured.systemctl("enable", NOTIFY)
+    yield configured
+    configured.systemctl("stop", "test-session")
+
+
+def test_notifications_come_with_the_graphical_session(session):
+    session.systemctl("start", "test-session")
+    session.wait_show(NOTIFY, ActiveState="active", SubState="running", Type="notify")
+    assert session.show(UNIT, "ActiveState") in ("active", "activating")
+    session.systemctl("reload", NOTIFY)
+    wait_until(lambda: "Configuration read again" in session.log(NOTIFY), "the reload in the journal")
+    session.systemctl("stop", "test-session")
+    session.wait_show(NOTIFY, ActiveState="inactive", Result="success")
+    assert session.show(UNIT, "ActiveState") == "active"
+
+
+def test_a_notification_is_shown_and_opened(session, client, server, token):
+    """From within the sandbox: an address is opened by a program outside of it."""
+    configure(session, server, "[Notifications]\nOpenUrl=https://prp.example/{prp_id}", TokenFile=f"{session.inner_home}/token")
+    session.write(session.home / "bin/xdg-open", "#!/bin/sh\necho \"$@\" >~/opened.new && mv ~/opened.new ~/opened\n", mode=0o700)
+    session.drop_in(NOTIFY, "Environment=PATH=%h/bin:/usr/bin:/bin", *verbose(session, NOTIFY))
+    with session.door() as bus:
+        screen = NotificationServer(bus)
+    try:
+        session.systemctl("start", "test-session")
+        activate(client)
+        client.wait_state("connected", seconds=30)
+        wait_until(lambda: "Caught up" in session.log(NOTIFY), "prp-notify", 30)
+        Service(server).create("prp_1", "A name")
+        shown = screen.wait_shown("A name")
+        screen.invoke(shown.id, "open")
+        opened = session.home / "opened"
+        wait_until(opened.exists, lambda: f"the address to be opened:\n{session.log(NOTIFY)}", 30)
+        assert opened.read_text() == "https://prp.example/prp_1\n"
+    finally:
+        screen.finish()
+
+
 # -- the journal
 
 def test_journal(configured, client, server):
-    configured.drop_in(UNIT, "ExecStart=", f"ExecStart={configured.show(UNIT, 'ExecStart').split('path=')[1].split(' ;')[0]} "
-                       "--verbose")
+    configured.drop_in(UNIT, *verbose(configured, UNIT))
     activate(client)
     client.wait_state("connected", seconds=30)
     client.subscribe(CHANNEL)
@@ -336,7 +390,17 @@ RELAYD_SANDBOX = {
     "LimitCORE=0": ("dump_core", "refused", ["LimitCORE=infinity"]),
     "KeyringMode=private": ("find_key", "refused", ["KeyringMode=inherit"]),
 }
-SANDBOXES = {UNIT: RELAYD_SANDBOX}
+# The other one has more lines, and fewer that open something.
+NOTIFY_SANDBOX = {
+    **{line: how for line, how in RELAYD_SANDBOX.items()
+       if not line.startswith(("PrivateUsers", "ConfigurationDirectory", "ReadWritePaths", "RestrictAddressFamilies"))},
+    "PrivateUsers=yes": ("map_users", "refused", [*RELAYD_SANDBOX["PrivateUsers=yes"][2], "PrivateNetwork=no"]),
+    "ReadWritePaths=-%h/.local/state/prp-relay": ("write_state", "allowed", ["ReadWritePaths="]),
+    "PrivateNetwork=yes": ("see_network", "refused", ["PrivateNetwork=no"]),
+    "MemoryDenyWriteExecute=yes": ("write_and_run", "refused", ["MemoryDenyWriteExecute=no"]),
+    "RestrictAddressFamilies=AF_UNIX": ("open_internet", "refused", ["RestrictAddressFamilies="]),
+}
+SANDBOXES = {UNIT: RELAYD_SANDBOX, NOTIFY: NOTIFY_SANDBOX}
 # Lines of [Service] that are about something else.
 OTHER_KEYS = {"Type", "NotifyAccess", "ExecStartPre", "ExecStart", "ExecReload", "Restart", "RestartSec", "WatchdogSec",
               "TimeoutStopSec", "LoadCredential", "ConfigurationDirectoryMode"}
@@ -348,8 +412,11 @@ def probe(manager, unit, *lines):
     report.unlink(missing_ok=True)
     script = manager.write(manager.home / "probe.py", PROBE.read_text())
     manager.drop_in(unit, "Type=oneshot", "Restart=no", "ExecStart=", f"ExecStart=/usr/bin/python3 {script}",
-                    f"StandardOutput=file:{manager.inner_runtime}/probe.json", *lines)
-    manager.systemctl("start", unit)
+                    f"StandardOutput=file:{manager.inner_runtime}/probe.json", f"Environment=PRP_PROBE={os.getpid()}", *lines)
+    with socket.socket(socket.AF_UNIX) as abstract:
+        abstract.bind(b"\0prp-probe-%d" % os.getpid())
+        abstract.listen()
+        manager.systemctl("start", unit)
     return json.loads(report.read_text())
 
 
@@ -374,7 +441,7 @@ def test_every_line_of_the_sandbox_bites(manager, unit):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("unit", SANDBOXES)
 def test_analyze(manager, installed, unit):
     path = "/" + str(next(installed.rglob(f"systemd/user/{unit}.service")).relative_to(installed))
     assert manager.run("systemd-analyze", "--user", "--man=no", "verify", path) == ""

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import types
 
 from relay_bus import Client
 from relay_process import BUILD_DIR
@@ -154,20 +155,18 @@ class UserManager:
     # -- the bus
 
     @contextlib.contextmanager
-    def as_user(self):
-        """The effective user of this process is that user, for a moment: their bus lets nobody else in."""
+    def door(self):
+        """Something with the address of the bus, good for as long as this lasts. Only the user is let in there, so this
+        process is that user meanwhile; and as only root can look into the place, the way begins at an open folder in it."""
+        folder = os.open(self.runtime, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         os.seteuid(UID)
         try:
-            yield
+            yield types.SimpleNamespace(address=f"unix:path=/proc/self/fd/{folder}/bus")
         finally:
             os.seteuid(0)
+            os.close(folder)
 
     def client(self, **options):
-        # Only root can look into another place, but whoever has a folder of it open can go on from there.
-        folder = os.open(self.runtime, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            with self.as_user():
-                self._clients.append(Client(f"unix:path=/proc/self/fd/{folder}/bus", **options))
-        finally:
-            os.close(folder)
+        with self.door() as bus:
+            self._clients.append(Client(bus.address, **options))
         return self._clients[-1]
