@@ -62,7 +62,8 @@ static const struct {
   Failure failure;
 } bus_failures[] = {
   { "org.freedesktop.DBus.Error.ServiceUnknown",
-    { PRPCTL_EXIT_NO_RELAY, N_("prp-relayd is not running, and the bus does not know how to start it"), START_HINT } },
+    { PRPCTL_EXIT_NO_RELAY, N_("prp-relayd is not running, and the bus does not know how to start it"),
+      N_("Is it installed? If so, 'systemctl --user start prp-relayd.service' starts it.") } },
   { "org.freedesktop.DBus.Error.NameHasNoOwner",
     { PRPCTL_EXIT_NO_RELAY, N_("prp-relayd is not running"), START_HINT } },
   { "org.freedesktop.DBus.Error.Spawn.",

@@ -99,7 +99,7 @@ test_words (void)
 
   g_assert_cmpstr (no_relay->message, ==,
                    "prp-relayd is not running, and the bus does not know how to start it: No such name\n"
-                   "Start it with 'systemctl --user start prp-relayd.service'.");
+                   "Is it installed? If so, 'systemctl --user start prp-relayd.service' starts it.");
   g_assert_cmpstr (nameless->message, ==, "com.example.Strange");
   g_assert_cmpstr (hostile->message, ==, "�[2Jgone\n  prpctl: all is well");
 }
