@@ -336,10 +336,11 @@ DUNST_RULES = """[global]
     script = {script}
 """
 
-# Each notification in a file of its own, which is there as a whole or not at all.
+# Each notification in a file of its own, which is there as a whole or not at all. Which came first is for dunst to say:
+# scripts overtake each other.
 DUNST_SCRIPT = """#!/bin/sh
 cd {directory} || exit
-n=$(date +%s%N).$$
+n=$DUNST_TIMESTAMP.$$
 printf '%s\\0' "$DUNST_ID" "$DUNST_SUMMARY" "$DUNST_BODY" >".$n" && mv ".$n" "$n"
 """
 
@@ -490,6 +491,13 @@ SHELL_PLACE = """
   return [x, y, width, height];"""
 
 
+SHELL_HAS = """
+  const banner = Main.messageTray._banner;
+  return banner !== null && !!({thing});"""
+
+BANNER_SEC = 2   # for it to be large, once it is pointed at
+
+
 class GnomeShell(Bed):
     name = "gnome-shell"
     has_gauge = False
@@ -520,41 +528,47 @@ class GnomeShell(Bed):
     def shown(self):
         return [Shown(one["title"], one["body"], one["actions"]) for one in self.shell.notifications()]
 
-    def place(self, thing):
+    def place(self, thing, seconds=10):
         """The (x, y, width, height) of something of the banner, when it stands still. The names are those of the Shell."""
         last = [None, None]
 
         def still():
             last[:] = [last[1], self.shell.evaluate(SHELL_PLACE.format(thing=thing))]
             return last[1] is not None and last[0] == last[1]
-        wait_until(still, lambda: f"{thing} to stand still; it is at {last}")
+        wait_until(still, lambda: f"{thing} to stand still; it is at {last}", seconds)
         return last[1]
 
     def point_at(self, thing="banner"):
         """The mouse goes there; a banner becomes larger then, and stays."""
-        x, y, width, height = self.place(thing)
+        x, y, width, height = self.place(thing, BANNER_SEC)
         self.shell.evaluate(f"""
             globalThis._mouse ??= imports.gi.Clutter.get_default_backend().get_default_seat()
               .create_virtual_device(imports.gi.Clutter.InputDeviceType.POINTER_DEVICE);
             globalThis._mouse.notify_absolute_motion(GLib.get_monotonic_time(), {x + width / 2}, {y + height / 2});""")
 
     def _click_on(self, thing):
-        self.point_at()
-        x, y, width, height = self.place(thing)
+        """False: there is no banner with such a thing. None stays for long, if it is not pointed at."""
+        try:
+            if not self.shell.evaluate(SHELL_HAS.format(thing=thing)):
+                return False
+            self.point_at()
+            x, y, width, height = self.place(thing, BANNER_SEC)
+        except AssertionError:
+            return False
         self.shell.click(x + width / 2, y + height / 2)
+        return True
 
     def press(self, button):
-        """The banner that is up while its notification changes loses its buttons, by a fault of this Shell; the next one
-        has them again, and that is the one that is clicked on then."""
-        find = f"banner._buttonBox?.get_children().find(b => b.label === {json.dumps(button)})"
-        if self.shell.evaluate(f"const banner = Main.messageTray._banner; return banner !== null && !!({find});"):
-            self._click_on(find)
-        else:
+        """The banner that is up while its notification changes loses its buttons, by a fault of this Shell. The next one has
+        them again; without waiting for that, what is clicked on is one that was never on the screen."""
+        if not self._click_on(f"banner._buttonBox?.get_children().find(b => b.label === {json.dumps(button)})"):
             [one] = self.shell.notifications()
             self.shell.activate(one, button)
 
     def dismiss(self):
-        self._click_on("banner._closeButton")
+        if not self._click_on("banner._closeButton"):
+            [one] = self.shell.notifications()
+            self.shell.dismiss(one)
 
     def picture(self, path):
         self.shell.screenshot(path)

@@ -126,15 +126,16 @@ def notifier(bed, home, bus, relay, client, browser):
     relay.start(client)
     client.wait_state("connected")
     notifier = Notifier(home, bus)
-    if bed.closes_late and bed.shown():
+    if bed.shown():  # of a test that failed, or closed late
         bed.crash()
         bed.start()
-    bed.wait_shown(lambda all_: all_ == [], "nothing at the beginning")
     try:
         notifier.start(**bed.session)
         yield notifier
     finally:
         notifier.finish()
+    if not bed.closes_late:
+        bed.wait_shown(lambda all_: all_ == [], "nothing: it has taken all of its own with it")
 
 
 @pytest.fixture
