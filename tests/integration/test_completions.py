@@ -84,6 +84,14 @@ def test_values(complete, relay):
     assert complete("prpctl history --since y") == {"yesterday"}
 
 
+def test_files_and_programs(complete, relay, tmp_path):
+    """Those are the shells' own."""
+    (tmp_path / "cursor-of-mine").touch()
+    offers = complete(f"prpctl monitor --cursor-file {tmp_path}/cursor-")
+    assert {offer.split("/")[-1] for offer in offers} == {"cursor-of-mine"}
+    assert "printenv" in complete("prpctl monitor --exec printen")
+
+
 def test_descriptions(relay, prpctl):
     """Told to the shells that show them: what somebody knows a thing by."""
     relay.add_channel("project:a", state="rejected")

@@ -249,6 +249,22 @@ def test_rules_are_needed():
     assert [rule.pattern for rule in RULES if rule.pattern not in used] == [], "no statement needs these any more: delete them"
 
 
+INLINE = re.findall(r"`(prpctl [a-z-][^`]*)`", (SOURCE_DIR / "README.md").read_text())
+
+
+@pytest.mark.parametrize("command", sorted(set(INLINE)))
+def test_inline(stage, command):
+    """What the text of the README names in passing: there is such a command, and it takes these options."""
+    done = subprocess.run([stage.program("prpctl"), *shlex.split(command)[1:], "--help"], env=stage.environment, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout
+    assert set(re.findall(r"--[a-z-]+", command)) <= options_of_text(done.stdout)
+
+
+def options_of_text(text):
+    return set(re.findall(r"^ {2,6}(?:-\w, )?(--[a-z-]+)", text, re.MULTILINE))
+
+
 def options_of_help(stage, program):
     """What --help lists; of all its commands where it has some."""
     def lists(*arguments):
@@ -258,7 +274,7 @@ def options_of_help(stage, program):
     text = lists("--help")
     commands = re.findall(r"^  ([a-z]+)(?: |$)", text.partition("Commands:\n")[2].partition("\n\n")[0], re.MULTILINE)
     text += "".join(lists(command, "--help") for command in commands)
-    return set(re.findall(r"^ {2,6}(?:-\w, )?(--[a-z-]+)", text, re.MULTILINE))
+    return options_of_text(text)
 
 
 @pytest.mark.parametrize("program", ["prp-relayd", "prp-notify", "prp-simulator", "prpctl"])
