@@ -234,6 +234,22 @@ def test_credential_of_the_machine(manager, client, server, token):
 
 # -- what the sandbox lets pass
 
+def test_a_state_home_of_ones_own(configured, client):
+    """As prp-relayd(1) says: its folder has to be named."""
+    (configured.home / "state").mkdir()
+    os.chown(configured.home / "state", UID, UID)
+    configured.run("mkdir", f"{configured.inner_home}/state/prp-relay")
+    configured.drop_in(UNIT, "Environment=XDG_STATE_HOME=%h/state")
+    activate(client)
+    client.wait_error("STORE_READ_ONLY", "STORE", seconds=30)
+    configured.systemctl("stop", UNIT)
+    configured.drop_in(UNIT, "Environment=XDG_STATE_HOME=%h/state", "ReadWritePaths=%h/state/prp-relay")
+    activate(client)
+    client.wait_state("connected", seconds=30)
+    assert client.get("LastError") == ("", "")
+    assert (configured.home / "state/prp-relay/relay.db").exists()
+
+
 def test_a_rotated_refresh_token_is_stored(manager, client, server, endpoint, token, secrets):
     secrets += ["secret-refresh-1", "secret-refresh-2"]
     path = manager.write(manager.config / "refresh-token", "secret-refresh-1\n")

@@ -29,6 +29,9 @@ RULES = [
 
     # What is systemd's.
     Rule(r"^systemctl --user enable --now \S+$", UNIT),
+    Rule(r"^\[Service\]$", ELSEWHERE, where=("tests/desktop/test_systemd.py", "drop_in")),
+    Rule(r"^ReadWritePaths=%h/", ELSEWHERE, where=("tests/desktop/test_systemd.py", '"ReadWritePaths=%h/')),
+    Rule(r"^LoadCredential=prp-token:", ELSEWHERE, where=("tests/desktop/test_systemd.py", "LoadCredential=prp-token:")),
 
     # What a person types in.
     Rule(r"^prpctl login --refresh-token", stdin="a-token\nand-another\n"),

@@ -15,8 +15,8 @@ CONFIGURATION = re.compile(r"(\[.+\]|\w+=.*|#.*|)")
 
 
 def is_configuration(block):
-    """A piece of relay.conf, and no commands."""
-    return all(CONFIGURATION.fullmatch(line) for line in block.text.splitlines())
+    """A piece of relay.conf, and no commands; nor a drop-in for a unit."""
+    return not block.text.startswith("[Service]") and all(CONFIGURATION.fullmatch(line) for line in block.text.splitlines())
 
 
 def statements(block):
