@@ -8,7 +8,7 @@
 import Gio from 'gi://Gio';
 import St from 'gi://St';
 
-import {PrpRow, Rows, TextRow} from './rows.js';
+import {addScrolledSection, PrpRow, Rows, TextRow} from './rows.js';
 import * as Words from './words.js';
 
 /**
@@ -86,8 +86,6 @@ export class Indicator {
         this._gap = makeText();
         this._prpsTitle = new PopupMenu.PopupSeparatorMenuItem(titles.prps);
         this._prpsNote = makeText();
-        this._section = new PopupMenu.PopupMenuSection();
-        this._prps = new Rows(this._section, makePrp);
         this._moreMenu = new PopupMenu.PopupSubMenuMenuItem('', false);
         this._morePrps = new Rows(this._moreMenu.menu, makePrp);
         this._separator = new PopupMenu.PopupSeparatorMenuItem();
@@ -97,10 +95,17 @@ export class Indicator {
         this._channels = new Rows(this._channelsMenu.menu, makeText);
         this._connect = this._makeAction(titles.connect, actions.connect);
         this._disconnect = this._makeAction(titles.disconnect, actions.disconnect);
+        for (const item of [this._status.item, this._gap.item, this._prpsTitle, this._prpsNote.item])
+            this._menu.addMenuItem(item);
+        const {section, showFocused} = addScrolledSection(shell, this._menu);
+        this._section = section;
+        this._prps = new Rows(section, () => {
+            const row = makePrp();
+            showFocused(row.item);
+            return row;
+        });
         for (const item of [
-            this._status.item, this._gap.item,
-            this._prpsTitle, this._prpsNote.item, this._section, this._moreMenu,
-            this._separator, this._eventsMenu, this._channelsMenu,
+            this._moreMenu, this._separator, this._eventsMenu, this._channelsMenu,
             new PopupMenu.PopupSeparatorMenuItem(),
             this._connect, this._disconnect, this._makeAction(titles.settings, actions.openPreferences),
         ])

@@ -142,6 +142,41 @@ export class PrpRow {
 }
 
 /**
+ * A section of a menu that gives way when the menu would be higher than the screen: it is then scrolled, also by the
+ * focus of the keyboard.
+ *
+ * @param {Shell} shell
+ * @param {import('resource:///org/gnome/shell/ui/popupMenu.js').PopupMenu} menu where it goes, at the end
+ * @returns {{section: any, showFocused: (item: any) => void}} an item is to be shown as long as it has the focus
+ */
+export function addScrolledSection({PopupMenu}, menu) {
+    const section = new PopupMenu.PopupMenuSection();
+    const scroll = /** @type {any} */ (new St.ScrollView({
+        hscrollbar_policy: St.PolicyType.NEVER,
+        vscrollbar_policy: St.PolicyType.AUTOMATIC,
+        overlay_scrollbars: true,
+    }));
+    menu.addMenuItem(section);
+    menu.box.remove_child(section.actor);
+    // A child of a view is set in another way before 46.
+    if (scroll.add_actor)
+        scroll.add_actor(section.actor);
+    else
+        scroll.set_child(section.actor);
+    menu.box.add_child(scroll);
+    scroll._delegate = section; // so that the menu goes on knowing of it
+    const show = (/** @type {any} */ item) => {
+        const adjustment = scroll.vadjustment ?? scroll.vscroll.adjustment; // from 46 on, and before
+        const {y1, y2} = item.get_allocation_box();
+        if (y1 < adjustment.value)
+            adjustment.value = y1;
+        else if (y2 > adjustment.value + adjustment.page_size)
+            adjustment.value = y2 - adjustment.page_size;
+    };
+    return {section, showFocused: item => item.connect('key-focus-in', () => show(item))};
+}
+
+/**
  * As many rows of one kind as there are things to show.
  *
  * @template {{item: any}} Row
