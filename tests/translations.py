@@ -38,6 +38,8 @@ SOURCE = pathlib.Path(__file__).resolve().parent.parent
 
 # Of this many words on, a text that is the same as in English was not translated.
 SAME_WORDS = 4
+# What is the same in every language: formats, options, keys, the file that they are in.
+NO_WORDS = re.compile(r'%[-\d.]*[a-zA-Z]|--[\w-]+|\w+=|relay\.conf')
 
 XGETTEXT = ['xgettext', '--from-code=UTF-8', '--add-comments', '--keyword=_', '--keyword=N_', '--keyword=C_:1c,2', '--keyword=NC_:1c,2',
             '--keyword=g_dngettext:2,3', '--keyword=g_dcgettext:2', '--keyword=g_dpgettext2:2c,3',
@@ -130,7 +132,7 @@ class Checks:
         """it is another language than English"""
         letters = LANGUAGES[language][2]
         for entry in entries(self.po / f'{language}.po'):
-            words = re.findall(r'[A-Za-z]{2,}', re.sub(r'%[-\d.]*[a-zA-Z]|<[^>]*>|--[\w-]+', '', entry['msgid']))
+            words = re.findall(r'[A-Za-z]{2,}', re.sub(NO_WORDS, '', entry['msgid']))
             if not entry['msgid'] or len(words) < SAME_WORDS:
                 continue
             for text in entry['msgstr']:
