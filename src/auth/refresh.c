@@ -417,8 +417,12 @@ take_reply (Request *request)
   RelayRefresher *refresher = request->refresher;
 
   read_reply (request);
+  /* The one that was sent, if it could not be stored before. */
+  if (request->new_refresh_token == NULL && request->from_keyring && refresher->unsaved != NULL)
+    request->new_refresh_token = g_strdup (request->refresh_token);
   /* Before all else, even if the rest is of no use. */
-  if (request->new_refresh_token != NULL && !g_str_equal (request->new_refresh_token, request->refresh_token)) {
+  if (request->new_refresh_token != NULL &&
+      ((request->from_keyring && refresher->stale != NULL) || !g_str_equal (request->new_refresh_token, request->refresh_token))) {
     if (request->from_keyring) {
       relay_secret_call_free (request->keyring);
       request->keyring = relay_secret_replace (RELAY_SECRET_REFRESH_TOKEN, refresher->keyring_url,

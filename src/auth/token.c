@@ -59,12 +59,15 @@ struct RelayTokens {
   guint begin_id;
   RelayCommand *command;
   RelaySecretCall *keyring;
+  gboolean keyring_matters; /* no other source had a token, or could be used, when they were read last */
+  RelaySecretResult keyring_result; /* what it said then */
   gboolean keyring_due;   /* it is to be asked before the token at hand is good for another request */
   gboolean keyring_again; /* it changed since it was asked */
 
   RelayTrouble *keyring_trouble; /* why it did not answer when it was asked last; NULL: it did, or was not asked */
   RelaySecretCall *keyring_look; /* is there another token than the one at hand? */
   RelaySecretCall *keyring_store; /* of a renewed token */
+  char *keyring_outdated; /* what it holds as long as that one is not stored; NULL: it is up to date */
 };
 
 /* -- one token ------------------------------------------------------------------------------------------------ */
@@ -236,7 +239,9 @@ on_keyring_stored (RelaySecretResult result, const char *secret, const char *rea
 {
   RelayTokens *tokens = user_data;
 
-  if (result != RELAY_SECRET_DONE)
+  if (result == RELAY_SECRET_DONE)
+    relay_secret_clear (&tokens->keyring_outdated);
+  else
     relay_log_fields (LOG_WARNING, NULL, "The renewed token cannot be stored in the keyring: %s", reason);
   g_clear_pointer (&tokens->keyring_store, relay_secret_call_free);
 }
@@ -245,11 +250,24 @@ on_keyring_stored (RelaySecretResult result, const char *secret, const char *rea
 static void
 store_current (RelayTokens *tokens)
 {
+  if (tokens->keyring_outdated == NULL && tokens->source != NULL)
+    tokens->keyring_outdated = g_strdup (tokens->source->value);
   replace_token (&tokens->source, tokens->current);
   relay_secret_call_free (tokens->keyring_store);
   tokens->keyring_store = relay_secret_replace (RELAY_SECRET_ACCESS_TOKEN, tokens->options.keyring_url,
                                                 tokens->current->value, RELAY_SECRET_TIMEOUT_USEC, on_keyring_stored,
                                                 tokens);
+}
+
+/* Is it what we have replaced ourselves, but could not store? Then that is tried once more. */
+static gboolean
+is_outdated (RelayTokens *tokens, const char *secret)
+{
+  if (secret == NULL || g_strcmp0 (secret, tokens->keyring_outdated) != 0 || tokens->current == NULL)
+    return FALSE;
+  if (tokens->keyring_store == NULL)
+    store_current (tokens);
+  return TRUE;
 }
 
 static void
@@ -330,6 +348,7 @@ static void
 take_other_source (RelayTokens *tokens, const char *secret, const GError *error)
 {
   tokens->from_keyring = FALSE;
+  relay_secret_clear (&tokens->keyring_outdated);
   take_source (tokens, secret, error);
 }
 
@@ -357,9 +376,15 @@ on_keyring_answered (RelaySecretResult result, const char *secret, const char *r
     return;
   }
   tokens->keyring_due = FALSE;
+  tokens->keyring_result = result;
   switch (result) {
   case RELAY_SECRET_DONE:
+    if (is_outdated (tokens, secret)) {
+      settle (tokens);
+      break;
+    }
     tokens->from_keyring = TRUE;
+    relay_secret_clear (&tokens->keyring_outdated);
     take_source (tokens, secret, NULL);
     break;
   case RELAY_SECRET_NONE:
@@ -429,6 +454,7 @@ consult (RelayTokens *tokens)
   relay_autosecret char *secret = NULL;
   g_autoptr (GError) error = NULL;
 
+  tokens->keyring_matters = FALSE;
   tokens->keyring_due |= tokens->is_unread;
   tokens->is_unread = FALSE;
   set_keyring_trouble (tokens, NULL);
@@ -442,10 +468,13 @@ consult (RelayTokens *tokens)
   else if (!read_token_file (&tokens->options, &secret, &error) || secret != NULL ||
            tokens->options.keyring_url == NULL)
     take_other_source (tokens, secret, error);
-  else if (needs_keyring (tokens))
-    ask_keyring (tokens);
-  else
-    settle (tokens);
+  else {
+    tokens->keyring_matters = TRUE;
+    if (needs_keyring (tokens))
+      ask_keyring (tokens);
+    else
+      settle (tokens);
+  }
 }
 
 static gboolean
@@ -553,6 +582,7 @@ relay_tokens_configure (RelayTokens *tokens, const RelayTokenOptions *options)
     replace_token (&tokens->source, NULL);
     replace_token (&tokens->current, NULL);
     tokens->from_keyring = FALSE;
+    relay_secret_clear (&tokens->keyring_outdated);
   }
   relay_token_options_clear (&tokens->options);
   relay_token_options_copy (options, &tokens->options);
@@ -572,6 +602,7 @@ relay_tokens_free (RelayTokens *tokens)
   relay_secret_call_free (tokens->keyring_look);
   relay_secret_call_free (tokens->keyring_store);
   relay_trouble_free (tokens->keyring_trouble);
+  relay_secret_free (tokens->keyring_outdated);
   relay_token_unref (tokens->source);
   relay_token_unref (tokens->current);
   relay_token_options_clear (&tokens->options);
@@ -617,31 +648,47 @@ relay_tokens_is_refreshing (RelayTokens *tokens)
   return tokens->refresher != NULL && relay_refresher_is_at_risk (tokens->refresher);
 }
 
+/* Would the sources, if they were read again, give something else than the last time? */
+static gboolean
+is_other (const RelayTokens *tokens, RelaySecretResult result, const char *secret)
+{
+  if (tokens->keyring_trouble != NULL && result != tokens->keyring_result)
+    return TRUE;
+  if (secret != NULL)
+    return tokens->source == NULL || !g_str_equal (tokens->source->value, secret);
+  if (tokens->from_keyring)
+    return result == RELAY_SECRET_NONE || result == RELAY_SECRET_BAD;
+  return result != tokens->keyring_result;
+}
+
 static void
 on_keyring_looked (RelaySecretResult result, const char *secret, const char *reason, gpointer user_data)
 {
   RelayTokens *tokens = user_data;
-  gboolean is_other = result == RELAY_SECRET_NONE || result == RELAY_SECRET_BAD ||
-                      (secret != NULL && (tokens->source == NULL || !g_str_equal (tokens->source->value, secret)));
+  gboolean changed = !is_outdated (tokens, secret) && is_other (tokens, result, secret);
 
   g_clear_pointer (&tokens->keyring_look, relay_secret_call_free);
-  if (!is_other || tokens->changed == NULL)
+  if (!changed || tokens->changed == NULL)
     return;
   tokens->keyring_due = TRUE;
   tokens->changed (tokens->changed_data);
 }
 
+/* Other programs' items change as well, so it is looked first: whoever hears of a change begins to connect. Where it may be
+ * about a refresh token, that is the look. */
 void
 relay_tokens_keyring_changed (RelayTokens *tokens)
 {
-  if (tokens->options.keyring_url == NULL || tokens->options.token_command != NULL)
-    return;
+  gboolean wants_refresh_token = tokens->refresher != NULL && relay_refresher_has_keyring (tokens->refresher) &&
+                                 (tokens->keyring_trouble != NULL || tokens->current == NULL);
+
   if (tokens->keyring != NULL)
     tokens->keyring_again = TRUE;
-  else if (tokens->keyring_trouble != NULL || (tokens->current == NULL && tokens->request == REQUEST_NONE)) {
-    if (tokens->changed != NULL)
-      tokens->changed (tokens->changed_data);
-  } else if (tokens->from_keyring && tokens->keyring_store == NULL) {
+  else if (!tokens->keyring_matters && tokens->keyring_trouble == NULL)
+    return;
+  else if (wants_refresh_token && tokens->changed != NULL)
+    tokens->changed (tokens->changed_data);
+  else if (tokens->keyring_store == NULL) {
     relay_secret_call_free (tokens->keyring_look);
     tokens->keyring_look = relay_secret_lookup (RELAY_SECRET_ACCESS_TOKEN, tokens->options.keyring_url,
                                                 RELAY_SECRET_TIMEOUT_USEC, on_keyring_looked, tokens);

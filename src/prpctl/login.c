@@ -249,11 +249,12 @@ add_removed (Removed *removed, const char *place, char *words)
   g_ptr_array_add (removed->words, words);
 }
 
-/* Goes on after a failure, of which the last is told. */
+/* Goes on after a failure, of which the last is told. The refresh token first: with the other one gone, the relay would make
+ * use of it. */
 static void
 remove_all (Removed *removed, const char *url, GError **error)
 {
-  for (gsize i = G_N_ELEMENTS (kinds); i-- > 0;) {
+  for (gsize i = 0; i < G_N_ELEMENTS (kinds); i++) {
     gboolean is_access = kinds[i] == RELAY_SECRET_ACCESS_TOKEN;
     g_autofree char *path = prpctl_login_get_path (kinds[i]);
     g_autofree char *safe = prpctl_text_make_safe (path, 500);

@@ -50,6 +50,10 @@ def test_a_token_in_the_keyring(plain, keyring, server, client, token):
     keyring.store(ACCESS, "wss://elsewhere.example/", NEW)
     plain.start(client)
     client.wait_error("NO_CREDENTIALS")
+    # What other programs keep there is no reason to try anything.
+    client.signals.clear()
+    keyring.store(ACCESS, "wss://elsewhere.example/", NEW + "-too")
+    holds_for(lambda: not client.changes("State"), "it tries to connect", 1)
     keyring.store(ACCESS, server.url(), token)
     client.wait_state("connected")
     # Another one there: it takes over.
@@ -254,6 +258,8 @@ def test_a_rotated_token_that_cannot_be_stored(refreshing, keyring, server, clie
     server.connection.send({"id": "x", "type": "token_expired", "timestamp": "t", "data": {}})
     wait_until(lambda: server.handshakes[-1].token == again, "a connection with the third token")
     assert [r.form["refresh_token"] for r in endpoint.requests] == [[OLD_REFRESH], [ROTATED]]
+    wait_until(lambda: keyring.look_up(ACCESS, server.url()) == again, "the third token in the keyring")
+    assert keyring.look_up(REFRESH, server.url()) == ROTATED
 
 
 # -- prpctl
