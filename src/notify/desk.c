@@ -292,8 +292,9 @@ static void
 on_open_failed (const char *url, const char *reason, gpointer user_data)
 {
   NotifyDesk *desk = user_data;
-  g_autofree char *old_url = desk->failed_url, *old_reason = desk->failed_reason;
 
+  g_free (desk->failed_url);
+  g_free (desk->failed_reason);
   desk->failed_url = g_strdup (url);
   desk->failed_reason = g_strdup (reason);
   show_note (desk, &desk->failure_note, FALSE, &failure_events);
