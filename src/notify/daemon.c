@@ -153,7 +153,7 @@ quit_if_flushed (NotifyDaemon *daemon)
 {
   guint64 n = 0;
 
-  if (daemon->stopping && (sd_bus_get_n_queued_write (daemon->bus, &n) < 0 || n == 0))
+  if (daemon->stopping && notify_desk_is_clear (daemon->desk) && (sd_bus_get_n_queued_write (daemon->bus, &n) < 0 || n == 0))
     g_main_loop_quit (daemon->loop);
 }
 
@@ -298,7 +298,7 @@ on_flush_deadline (gpointer user_data)
 {
   NotifyDaemon *daemon = user_data;
 
-  relay_warning ("The bus did not take the last messages in time");
+  relay_warning ("What is left on the screen could not be taken back in time");
   g_main_loop_quit (daemon->loop);
 }
 
@@ -313,7 +313,7 @@ notify_daemon_stop (NotifyDaemon *daemon)
   if (!notify_desk_has_untold (daemon->desk))
     store_cursor (daemon);
   notify_relay_free (g_steal_pointer (&daemon->relay));
-  notify_desk_free (g_steal_pointer (&daemon->desk));
+  notify_desk_clear (daemon->desk);
   relay_turn_disarm (daemon->store_turn);
   daemon->flush_deadline = relay_turn_new ("notify-flush", on_flush_deadline, daemon);
   relay_turn_arm_in (daemon->flush_deadline, NOTIFY_DAEMON_FLUSH_USEC);

@@ -518,6 +518,8 @@ notify_desk_handle_event (NotifyDesk *desk, const ClientEvent *event, NotifyPhas
 
   if (news == NULL)
     return;
+  if (phase != NOTIFY_PHASE_KNOWN)
+    relay_debug ("%s%s%s", news->type, news->prp_id != NULL ? " of PRP " : "", news->prp_id != NULL ? news->prp_id : "");
   if (news->kind == NOTIFY_KIND_GAP)
     handle_gap (desk, news, phase);
   else if (news->prp_id != NULL)
@@ -713,6 +715,8 @@ on_server_came (gpointer user_data)
   NotifyDesk *desk = user_data;
   guint n = 0;
 
+  if (desk->deck == NULL) /* it is the end */
+    return;
   /* It took its time; what would be a volley now is a digest. */
   notify_deck_for_each (desk->deck, count_waiting, &n);
   if (n > NOTIFY_BURST_MAX_EVENTS)
@@ -728,6 +732,8 @@ on_server_went (gpointer user_data)
 {
   NotifyDesk *desk = user_data;
 
+  if (desk->deck == NULL)
+    return;
   notify_deck_for_each (desk->deck, absorb_waiting, desk);
   set_gather (desk, desk->gather | GATHER_NO_SERVER);
 }
@@ -751,17 +757,30 @@ notify_desk_new (sd_bus *bus, NotifyMemory *memory, const RelayNotifications *co
 }
 
 void
+notify_desk_clear (NotifyDesk *desk)
+{
+  relay_turn_disarm (desk->turn);
+  g_clear_pointer (&desk->opener, notify_opener_free);
+  g_clear_pointer (&desk->deck, notify_deck_free);
+  g_clear_pointer (&desk->digest_note, notify_note_free);
+  g_clear_pointer (&desk->trouble_note, notify_note_free);
+  g_clear_pointer (&desk->gap_note, notify_note_free);
+  g_clear_pointer (&desk->service_note, notify_note_free);
+  g_clear_pointer (&desk->failure_note, notify_note_free);
+}
+
+gboolean
+notify_desk_is_clear (const NotifyDesk *desk)
+{
+  return notify_server_is_idle (desk->server);
+}
+
+void
 notify_desk_free (NotifyDesk *desk)
 {
   if (desk == NULL)
     return;
-  notify_opener_free (desk->opener);
-  notify_deck_free (desk->deck);
-  notify_note_free (desk->digest_note);
-  notify_note_free (desk->trouble_note);
-  notify_note_free (desk->gap_note);
-  notify_note_free (desk->service_note);
-  notify_note_free (desk->failure_note);
+  notify_desk_clear (desk);
   notify_server_free (desk->server);
   notify_burst_clear (&desk->burst);
   notify_digest_free (desk->digest);

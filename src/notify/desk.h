@@ -20,7 +20,6 @@ typedef struct NotifyDesk NotifyDesk;
 
 /* @memory and @config are borrowed. */
 NotifyDesk *notify_desk_new (sd_bus *bus, NotifyMemory *memory, const RelayNotifications *config);
-/* Takes all of ours from the screen. */
 void notify_desk_free (NotifyDesk *desk);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (NotifyDesk, notify_desk_free)
 
@@ -40,3 +39,8 @@ void notify_desk_set_state (NotifyDesk *desk, const char *state, const char *tex
 
 /* Is there something that nobody was told yet? */
 gboolean notify_desk_has_untold (const NotifyDesk *desk);
+
+/* Takes all of ours from the screen, and forgets it. What is on its way there goes when it is known where it is: when
+ * _is_clear. Nothing else may be asked of the desk from here on. */
+void notify_desk_clear (NotifyDesk *desk);
+gboolean notify_desk_is_clear (const NotifyDesk *desk);

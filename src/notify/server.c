@@ -430,6 +430,7 @@ on_notified (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
   } else if (sd_bus_message_read (reply, "u", &id) < 0) {
     relay_warning ("The notification server's answer cannot be read");
   } else {
+    relay_debug ("Notification %u is shown", id);
     end_pause (server);
     if (call->note != NULL)
       set_id (call->note, id);
@@ -607,6 +608,12 @@ gboolean
 notify_server_is_there (const NotifyServer *server)
 {
   return server->is_there;
+}
+
+gboolean
+notify_server_is_idle (const NotifyServer *server)
+{
+  return server->calls.length == 0;
 }
 
 void

@@ -57,6 +57,9 @@ gboolean notify_server_is_there (const NotifyServer *server);
  * by now. */
 void notify_server_look (NotifyServer *server);
 
+/* Is no call under way? */
+gboolean notify_server_is_idle (const NotifyServer *server);
+
 /* @stays: what it says is said again to another server, if one comes. @events is static. */
 NotifyNote *notify_note_new (NotifyServer *server, gboolean stays, const NotifyNoteEvents *events, gpointer user_data);
 /* Withdraws it as well. */

@@ -11,7 +11,7 @@ from notify_process import Notifier, Service
 from waiting import holds_for
 from wake_lab import preload
 
-QUIET_SEC = 0.8  # that something is *not* shown is seen by waiting a bit longer than anything is put off
+QUIET_SEC = 0.6  # that something is *not* shown is seen by waiting a bit longer than anything is put off
 
 
 @pytest.fixture

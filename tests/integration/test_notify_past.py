@@ -199,6 +199,7 @@ def test_trouble_that_was_seen(bus, idle_notifier, desktop):
     turn("connected")
     turn("unauthorized", "TOKEN_EXPIRED", "The token has expired.")
     desktop.wait_shown("The token has expired.")
+    idle_notifier.wait_log("is shown", 2)
     desktop.leave()
     desktop.come()
     desktop.wait_shown("The token has expired.")  # it is still true

@@ -31,6 +31,7 @@ def test_another_server(notifier, desktop, service):
     service.create("p", "Login", status="<b>")
     service.create("q")
     desktop.wait_shown("Status: &lt;b&gt;", count=2)
+    notifier.wait_log("is shown", 2)
     desktop.leave()
     desktop.capabilities, desktop.name = ["body"], "Xfce Notify Daemon"
     desktop.come()
@@ -47,6 +48,7 @@ def test_it_leaves_with_a_notification_in_its_hands(notifier, desktop, service):
     service.create("p")
     service.create("q")
     desktop.wait_shown(count=2)
+    notifier.wait_log("is shown", 2)
     desktop.hold = True
     service.status("p", "active")
     desktop.wait_sent(3)
@@ -66,6 +68,7 @@ def test_no_server(idle_notifier, bus, connected, service):
     service.status("p", "active")
     service.create("q")
     service.create("r")
+    idle_notifier.wait_log("prp.created of PRP r")
     server = NotificationServer(bus)
     n = server.wait_shown("events · 3 PRPs", "What happened in the meantime:", "Login, Name of q, Name of r")
     assert n.summary == "5 events · 3 PRPs"
@@ -79,6 +82,7 @@ def test_no_server_and_one_prp(idle_notifier, bus, connected, service):
     service.create("p", "Login")
     idle_notifier.wait_log("There is no notification server")
     service.status("p", "active")
+    idle_notifier.wait_log("prp.status_changed of PRP p")
     server = NotificationServer(bus)
     server.wait_shown("Login", "Status: active")
     stays(server, 1)
@@ -91,6 +95,7 @@ def test_what_nobody_saw_is_told_by_the_next(idle_notifier, bus, connected, serv
     idle_notifier.start()
     service.create("p", "Login")
     service.create("q", "Logout")
+    idle_notifier.wait_log("prp.created of PRP q")
     idle_notifier.wait_log("There is no notification server")
     idle_notifier.stop()
     desktop.come()
@@ -207,5 +212,6 @@ def test_it_hangs_at_the_start(idle_notifier, desktop, connected, service):
     desktop.mute = set()
     for prp in "efgh":
         service.create(prp)
+    idle_notifier.wait_log("prp.created of PRP h")
     desktop.come()
     desktop.wait_shown("8 events · 8 PRPs")

@@ -16,9 +16,10 @@ def test_one_instance(notifier, home, bus):
     assert NAME in second.log and "running already" in second.log
 
 
-def test_losing_the_bus(notifier, bus):
+def test_losing_the_bus(notifier, connected, bus):
     bus.kill()
     assert notifier.wait_exit() == 1
+    assert connected.wait_exit() == 1
     assert "The session bus was lost" in notifier.log
 
 
@@ -42,11 +43,15 @@ def test_the_end_takes_back(notifier, desktop, service):
     """Of what is on its way as well."""
     service.create("a")
     desktop.wait_shown("Name of a")
+    desktop.hold = True
     service.create("b")
     desktop.wait_shown("Name of b", count=2)
-    notifier.stop()
+    notifier.process.send_signal(15)
+    wait_until(lambda: desktop.closed == [1], "the first to be closed")
+    desktop.release()
+    assert notifier.wait_exit() == 0
     desktop.wait_nothing_shown()
-    assert sorted(desktop.closed) == [1, 2]
+    assert desktop.closed == [1, 2]
 
 
 def test_the_end_while_the_server_hangs(notifier, desktop, service):
