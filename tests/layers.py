@@ -65,6 +65,7 @@ WITHOUT_UNIT_TEST = {
     'notify/daemon': 'ties the parts together: tests/integration/test_notify*.py see it from outside',
     'notify/desk': 'needs a bus with a notification server: tests/integration/test_notify.py',
     'notify/main': 'a command line: tests/integration/test_notify_service.py runs it',
+    'notify/notices': 'needs a bus with a notification server: tests/integration/test_notify_past.py',
     'notify/opener': 'needs a desktop: tests/integration/test_notify_actions.py',
     'notify/relay': 'needs a relay to talk to: tests/integration/test_notify_past.py',
     'notify/server': 'needs a notification server to talk to: tests/integration/test_notify_server.py',

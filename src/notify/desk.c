@@ -5,6 +5,7 @@
 #include "common/turn.h"
 #include "notify/burst.h"
 #include "notify/deck.h"
+#include "notify/notices.h"
 #include "notify/opener.h"
 #include "notify/trouble.h"
 
@@ -21,8 +22,7 @@
  * A digest counts on for as long as it is on the screen; once closed, the next one begins at nothing. If it is closed in a
  * burst, it stays away until that is over.
  *
- * Beside these there are a notification each for the trouble that there is, for a gap, for what the service says about no
- * PRP, and for an address that could not be opened.
+ * Beside these there are the notices (notify/notices.h), which are about no PRP.
  *
  * All that is due at a time is done in one place, on_turn.
  */
@@ -62,19 +62,8 @@ struct NotifyDesk {
   gint64 digest_shown_usec;
 
   NotifyTrouble trouble;
-  NotifyTroubleKind told; /* which trouble was told */
   char *trouble_text;
-  guint64 outage_since_usec; /* CLOCK_REALTIME */
-  NotifyNote *trouble_note;
-
-  guint64 gap_since_usec, gap_until_usec;
-  NotifyNote *gap_note;
-
-  NotifyNews *service_news;
-  NotifyNote *service_note;
-
-  char *failed_url, *failed_reason;
-  NotifyNote *failure_note;
+  NotifyNotices *notices;
 };
 
 static void arm (NotifyDesk *desk);
@@ -217,87 +206,12 @@ show_leaf (Leaf *leaf)
   notify_note_show (leaf->note);
 }
 
-/* -- notifications of other things ------------------------------------------------------------------------------- */
-
-static void
-show_note (NotifyDesk *desk, NotifyNote **note, gboolean stays, const NotifyNoteEvents *events)
-{
-  if (*note == NULL)
-    *note = notify_note_new (desk->server, stays, events, desk);
-  notify_note_show (*note);
-}
-
-static void
-note_closed (NotifyNote *note, gpointer user_data)
-{
-  /* Told is told. */
-  notify_note_withdraw (note);
-}
-
-static void
-note_invoked (NotifyNote *note, const char *action, const char *token, gpointer user_data)
-{
-  notify_note_withdraw (note);
-}
-
-static void
-fill_trouble (NotifyNote *note, const NotifyTraits *traits, NotifyContent *ret_content, gpointer user_data)
-{
-  NotifyDesk *desk = user_data;
-
-  if (desk->told == NOTIFY_TROUBLE_OUTAGE)
-    notify_words_of_outage (desk->outage_since_usec, desk->trouble_text, &ret_content->words);
-  else
-    notify_words_of_unauthorized (desk->trouble_text, &ret_content->words);
-  notify_hints_of_trouble (TRUE, &ret_content->hints);
-  add_action (ret_content, "default", notify_words_get_dismiss ());
-}
-
-static void
-fill_gap (NotifyNote *note, const NotifyTraits *traits, NotifyContent *ret_content, gpointer user_data)
-{
-  NotifyDesk *desk = user_data;
-
-  notify_words_of_gap (desk->gap_since_usec, desk->gap_until_usec, &ret_content->words);
-  notify_hints_of_trouble (FALSE, &ret_content->hints);
-  add_action (ret_content, "default", notify_words_get_dismiss ());
-}
-
-static void
-fill_service (NotifyNote *note, const NotifyTraits *traits, NotifyContent *ret_content, gpointer user_data)
-{
-  NotifyDesk *desk = user_data;
-
-  notify_words_of_service (desk->service_news, &ret_content->words);
-  notify_hints_of_trouble (FALSE, &ret_content->hints);
-  add_action (ret_content, "default", notify_words_get_dismiss ());
-}
-
-static void
-fill_failure (NotifyNote *note, const NotifyTraits *traits, NotifyContent *ret_content, gpointer user_data)
-{
-  NotifyDesk *desk = user_data;
-
-  notify_words_of_failed_open (desk->failed_url, desk->failed_reason, &ret_content->words);
-  notify_hints_of_trouble (FALSE, &ret_content->hints);
-  add_action (ret_content, "default", notify_words_get_dismiss ());
-}
-
-static const NotifyNoteEvents trouble_events = { fill_trouble, note_closed, note_invoked };
-static const NotifyNoteEvents gap_events = { fill_gap, note_closed, note_invoked };
-static const NotifyNoteEvents service_events = { fill_service, note_closed, note_invoked };
-static const NotifyNoteEvents failure_events = { fill_failure, note_closed, note_invoked };
-
 static void
 on_open_failed (const char *url, const char *reason, gpointer user_data)
 {
   NotifyDesk *desk = user_data;
 
-  g_free (desk->failed_url);
-  g_free (desk->failed_reason);
-  desk->failed_url = g_strdup (url);
-  desk->failed_reason = g_strdup (reason);
-  show_note (desk, &desk->failure_note, FALSE, &failure_events);
+  notify_notices_tell_failed_open (desk->notices, url, reason);
 }
 
 /* -- the digest -------------------------------------------------------------------------------------------------- */
@@ -382,9 +296,7 @@ tell_without_digest (NotifyDesk *desk)
   if (desk->digest_note != NULL && notify_note_is_open (desk->digest_note))
     return FALSE;
   if (n_events == 0 && has_gap) {
-    desk->gap_since_usec = since;
-    desk->gap_until_usec = until;
-    show_note (desk, &desk->gap_note, FALSE, &gap_events);
+    notify_notices_tell_gap (desk->notices, since, until);
     return TRUE;
   }
   if (has_gap || n_prps != 1 || n_errors > 0)
@@ -400,10 +312,13 @@ static void
 show_digest (NotifyDesk *desk)
 {
   desk->digest_is_dirty = FALSE;
-  if (tell_without_digest (desk))
+  if (tell_without_digest (desk)) {
     clear_digest (desk);
-  else
-    show_note (desk, &desk->digest_note, FALSE, &digest_events);
+    return;
+  }
+  if (desk->digest_note == NULL)
+    desk->digest_note = notify_note_new (desk->server, FALSE, &digest_events, desk);
+  notify_note_show (desk->digest_note);
 }
 
 static void
@@ -493,9 +408,7 @@ handle_service_news (NotifyDesk *desk, NotifyNews *news, NotifyPhase phase)
     absorb (desk, news->kind, NULL);
     return;
   }
-  notify_news_free (desk->service_news);
-  desk->service_news = g_steal_pointer (&owned);
-  show_note (desk, &desk->service_note, FALSE, &service_events);
+  notify_notices_tell_service (desk->notices, g_steal_pointer (&owned));
 }
 
 static void
@@ -557,18 +470,9 @@ check_trouble (NotifyDesk *desk)
 {
   gint64 now = g_get_monotonic_time ();
   NotifyTroubleKind kind = notify_trouble_check (&desk->trouble, now);
+  guint64 since_usec = (guint64) (g_get_real_time () - (now - desk->trouble.since_usec));
 
-  if (!desk->config->trouble)
-    kind = NOTIFY_TROUBLE_NONE;
-  if (kind == desk->told)
-    return;
-  desk->told = kind;
-  if (kind == NOTIFY_TROUBLE_OUTAGE)
-    desk->outage_since_usec = (guint64) (g_get_real_time () - (now - desk->trouble.since_usec));
-  if (kind != NOTIFY_TROUBLE_NONE)
-    show_note (desk, &desk->trouble_note, TRUE, &trouble_events);
-  else if (desk->trouble_note != NULL)
-    notify_note_withdraw (desk->trouble_note);
+  notify_notices_set_trouble (desk->notices, desk->config->trouble ? kind : NOTIFY_TROUBLE_NONE, since_usec, desk->trouble_text);
 }
 
 void
@@ -696,7 +600,8 @@ find_untold (NotifyDeckEntry *entry, gpointer user_data)
   const Leaf *leaf = entry->attached;
   gboolean *is_untold = user_data;
 
-  if (leaf != NULL && (leaf->is_dirty || is_waiting (leaf)))
+  /* What was handed to the server is told, as far as anyone can know at the end. */
+  if (leaf != NULL && (leaf->is_dirty || (is_waiting (leaf) && !notify_note_is_underway (leaf->note))))
     *is_untold = TRUE;
 }
 
@@ -752,6 +657,7 @@ notify_desk_new (sd_bus *bus, NotifyMemory *memory, const RelayNotifications *co
   desk->deck = notify_deck_new (NOTIFY_DECK_MAX_CARDS, leaf_free);
   desk->digest = notify_digest_new ();
   desk->server = notify_server_new (bus, &server_events, desk);
+  desk->notices = notify_notices_new (desk->server);
   desk->opener = notify_opener_new (bus, on_open_failed, desk);
   return desk;
 }
@@ -763,10 +669,7 @@ notify_desk_clear (NotifyDesk *desk)
   g_clear_pointer (&desk->opener, notify_opener_free);
   g_clear_pointer (&desk->deck, notify_deck_free);
   g_clear_pointer (&desk->digest_note, notify_note_free);
-  g_clear_pointer (&desk->trouble_note, notify_note_free);
-  g_clear_pointer (&desk->gap_note, notify_note_free);
-  g_clear_pointer (&desk->service_note, notify_note_free);
-  g_clear_pointer (&desk->failure_note, notify_note_free);
+  g_clear_pointer (&desk->notices, notify_notices_free);
 }
 
 gboolean
@@ -784,11 +687,8 @@ notify_desk_free (NotifyDesk *desk)
   notify_server_free (desk->server);
   notify_burst_clear (&desk->burst);
   notify_digest_free (desk->digest);
-  notify_news_free (desk->service_news);
   relay_turn_free (desk->turn);
   g_free (desk->trouble_text);
-  g_free (desk->failed_url);
-  g_free (desk->failed_reason);
   g_free (desk);
 }
 
