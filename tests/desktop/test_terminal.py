@@ -3,12 +3,11 @@
 
 The picture of the README is made anew by
 
-    PRP_SCREENSHOTS=data/screenshots PRP_BUILD_DIR=BUILD /usr/bin/python3 -m pytest tests/desktop/test_terminal.py -k picture
+    PRP_BUILD_DIR=BUILD /usr/bin/python3 -m pytest tests/desktop/test_terminal.py -k picture --keep-screenshots data/screenshots
 """
 
 import os
 import re
-import shutil
 import subprocess
 import time
 
@@ -113,7 +112,7 @@ def screen(tmp_path, environment, relay):
     screen.finish()
 
 
-def test_picture(screen, tmp_path):
+def test_picture(screen, tmp_path, pictures):
     """Every row is there, the bars are as long as they say, and this is what the README shows."""
     screen.wait_written("7 of 9 PRPs active")
     pixels = {}
@@ -123,9 +122,7 @@ def test_picture(screen, tmp_path):
         return pixels["bars"] > 2000
     wait_until(is_drawn, lambda: f"green bars; there are {pixels}")
     screen.wait_written("Implementing JWT")
-    if os.environ.get("PRP_SCREENSHOTS"):
-        screen.run("convert", str(tmp_path / "picture.png"), "-strip", "+dither", "-colors", "256", str(tmp_path / "small.png"))
-        shutil.copy(tmp_path / "small.png", os.path.join(os.environ["PRP_SCREENSHOTS"], "watch.png"))
+    screen.run("convert", str(tmp_path / "picture.png"), "-strip", "+dither", "-colors", "256", str(pictures / "watch.png"))
 
 
 def test_keys_and_size(screen, tmp_path):

@@ -29,6 +29,7 @@ RULES = [
 
     # What is systemd's.
     Rule(r"^systemctl --user enable --now \S+$", UNIT),
+    Rule(r"^gnome-extensions (enable|prefs) prp-relay@prp\.dev$", ELSEWHERE, where=("tests/desktop/extension_bed.py", "prp-relay@prp.dev")),
     Rule(r"^\[Service\]$", ELSEWHERE, where=("tests/desktop/test_systemd.py", "drop_in")),
     Rule(r"^ReadWritePaths=%h/", ELSEWHERE, where=("tests/desktop/test_systemd.py", '"ReadWritePaths=%h/')),
     Rule(r"^LoadCredential=prp-token:", ELSEWHERE, where=("tests/desktop/test_systemd.py", "LoadCredential=prp-token:")),
