@@ -167,17 +167,22 @@ monitor_exec_is_idle (const Monitor *monitor)
   return monitor->exec == NULL || prpctl_runner_is_idle (monitor->exec->runner);
 }
 
-void
-monitor_exec_set_up (Monitor *monitor)
+gboolean
+monitor_exec_set_up (Monitor *monitor, GError **error)
 {
   const PrpctlOptions *options = monitor->run->options;
+  PrpctlRunner *runner;
 
   if (options->exec == NULL)
-    return;
+    return TRUE;
+  runner = prpctl_runner_new ((const char *const *) options->exec, options->jobs, options->exec_timeout_usec, on_ended,
+                              monitor, error);
+  if (runner == NULL)
+    return FALSE;
   monitor->exec = g_new0 (MonitorExec, 1);
   g_queue_init (&monitor->exec->entries);
-  monitor->exec->runner = prpctl_runner_new ((const char *const *) options->exec, options->jobs,
-                                             options->exec_timeout_usec, on_ended, monitor);
+  monitor->exec->runner = runner;
+  return TRUE;
 }
 
 PrpctlRunner *

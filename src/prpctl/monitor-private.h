@@ -83,7 +83,7 @@ gboolean monitor_show_history (Monitor *monitor);
 
 /* -- monitor-exec.c; all but start may be called without --exec */
 
-void monitor_exec_set_up (Monitor *monitor);
+gboolean monitor_exec_set_up (Monitor *monitor, GError **error);
 void monitor_exec_clear (Monitor *monitor);
 gboolean monitor_exec_has_room (const Monitor *monitor);
 gboolean monitor_exec_is_idle (const Monitor *monitor);

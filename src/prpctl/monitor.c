@@ -427,8 +427,7 @@ set_up (Monitor *monitor, int *ret_signal_fd, GError **error)
     return FALSE;
   }
   set_up_channels (monitor);
-  monitor_exec_set_up (monitor);
-  return TRUE;
+  return monitor_exec_set_up (monitor, error);
 }
 
 static void

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
-#include <sys/pidfd.h>
+#include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,8 +16,8 @@
 #include "prpctl/text.h"
 
 /*
- * A job is its process: it begins with it and is over when it has ended, read or unread. The process is watched through
- * a pidfd, which poll() understands; SIGCHLD, which is one for all, is left alone.
+ * A job is its process: it begins with it and is over when it has ended, read or unread. That one has ended is told by
+ * SIGCHLD, which poll() sees through a signalfd; as the signal is one for all, it is then asked of each.
  *
  *   RUNNING ──(its time is over, or stop)→ TERMINATING ──(grace is over, or stop again)→ KILLED
  *      └──────────────────────┬───────────────────┴───────────────────────────────────────┘
@@ -37,7 +37,6 @@ typedef struct {
   State state;
   PrpctlRunEnd why; /* it was terminated */
   pid_t pid;        /* also its process group */
-  int pid_fd;
   int input_fd; /* -1: all is written, or nobody reads */
   GBytes *input;
   gsize n_written;
@@ -51,6 +50,8 @@ struct PrpctlRunner {
   PrpctlRunnerEnded ended;
   gpointer user_data;
   GPtrArray *jobs; /* of Job */
+  int signal_fd;
+  sigset_t old_mask;
 };
 
 static guint64
@@ -71,18 +72,32 @@ static void
 job_free (Job *job)
 {
   close_input (job);
-  close (job->pid_fd);
   g_bytes_unref (job->input);
   g_free (job);
 }
 
 PrpctlRunner *
 prpctl_runner_new (const char *const *argv, guint max_jobs, guint64 timeout_usec, PrpctlRunnerEnded ended,
-                   gpointer user_data)
+                   gpointer user_data, GError **error)
 {
-  PrpctlRunner *runner = g_new0 (PrpctlRunner, 1);
+  PrpctlRunner *runner;
+  sigset_t signals, old_mask;
+  int signal_fd;
 
   g_assert (max_jobs >= 1 && max_jobs <= PRPCTL_RUNNER_MAX_JOBS);
+  /* Whoever started us may have it ignored: the kernel would then reap what we are to. */
+  (void) signal (SIGCHLD, SIG_DFL);
+  sigemptyset (&signals);
+  sigaddset (&signals, SIGCHLD);
+  signal_fd = signalfd (-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+  if (signal_fd < 0) {
+    g_set_error (error, PRPCTL_ERROR, PRPCTL_EXIT_FAILURE, _("Cannot watch for signals: %s"), g_strerror (errno));
+    return NULL;
+  }
+  (void) sigprocmask (SIG_BLOCK, &signals, &old_mask);
+  runner = g_new0 (PrpctlRunner, 1);
+  runner->signal_fd = signal_fd;
+  runner->old_mask = old_mask;
   runner->argv = g_strdupv ((char **) argv);
   runner->max_jobs = max_jobs;
   runner->timeout_usec = timeout_usec;
@@ -111,6 +126,8 @@ prpctl_runner_free (PrpctlRunner *runner)
     while (waitpid (job->pid, NULL, 0) < 0 && errno == EINTR)
       ;
   }
+  close (runner->signal_fd);
+  (void) sigprocmask (SIG_SETMASK, &runner->old_mask, NULL);
   g_ptr_array_unref (runner->jobs);
   g_strfreev (runner->argv);
   g_free (runner);
@@ -150,14 +167,19 @@ set_attributes (posix_spawnattr_t *attributes)
   return r;
 }
 
-/* Returns 0 or an errno. @input_fd becomes its standard input. */
+/* Returns 0 or an errno. @input_fd becomes its standard input. The program is looked for here: not everywhere does
+ * posix_spawn() say that there was none. */
 static int
 spawn (char *const *argv, const char *const *environment, int input_fd, pid_t *ret_pid)
 {
+  g_autofree char *program = g_find_program_in_path (argv[0]);
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
-  int r = posix_spawn_file_actions_init (&actions);
+  int r;
 
+  if (program == NULL)
+    return strchr (argv[0], '/') != NULL && access (argv[0], F_OK) == 0 ? EACCES : ENOENT;
+  r = posix_spawn_file_actions_init (&actions);
   if (r != 0)
     return r;
   r = posix_spawnattr_init (&attributes);
@@ -166,7 +188,7 @@ spawn (char *const *argv, const char *const *environment, int input_fd, pid_t *r
     if (r == 0)
       r = posix_spawn_file_actions_adddup2 (&actions, input_fd, STDIN_FILENO);
     if (r == 0)
-      r = posix_spawnp (ret_pid, argv[0], &actions, &attributes, argv, (char *const *) environment);
+      r = posix_spawn (ret_pid, program, &actions, &attributes, argv, (char *const *) environment);
     posix_spawnattr_destroy (&attributes);
   }
   posix_spawn_file_actions_destroy (&actions);
@@ -187,14 +209,6 @@ start_job (PrpctlRunner *runner, const char *const *environment, Job *job)
   else
     r = spawn (runner->argv, environment, fds[0], &job->pid);
   close (fds[0]);
-  if (r != 0)
-    return r;
-  job->pid_fd = pidfd_open (job->pid, 0);
-  if (job->pid_fd < 0) {
-    r = errno;
-    signal_group (job, SIGKILL);
-    (void) waitpid (job->pid, NULL, 0);
-  }
   return r;
 }
 
@@ -206,7 +220,7 @@ prpctl_runner_start (PrpctlRunner *runner, guint64 ticket, const char *const *en
 
   g_assert (prpctl_runner_has_room (runner));
   job->ticket = ticket;
-  job->pid_fd = job->input_fd = -1;
+  job->input_fd = -1;
   job->input = g_bytes_ref (input);
   job->deadline_usec = get_now () + runner->timeout_usec;
   r = start_job (runner, environment, job);
@@ -309,10 +323,10 @@ prpctl_runner_get_fds (const PrpctlRunner *runner, struct pollfd *fds)
 {
   guint n = 0;
 
+  fds[n++] = (struct pollfd){ .fd = runner->signal_fd, .events = POLLIN };
   for (guint i = 0; i < runner->jobs->len; i++) {
     const Job *job = runner->jobs->pdata[i];
 
-    fds[n++] = (struct pollfd){ .fd = job->pid_fd, .events = POLLIN };
     if (job->input_fd >= 0)
       fds[n++] = (struct pollfd){ .fd = job->input_fd, .events = POLLOUT };
   }
@@ -332,6 +346,11 @@ prpctl_runner_get_deadline (const PrpctlRunner *runner)
 void
 prpctl_runner_dispatch (PrpctlRunner *runner)
 {
+  struct signalfd_siginfo info;
+
+  /* Before they are asked: one that ends behind this is told of anew. */
+  while (read (runner->signal_fd, &info, sizeof info) == sizeof info)
+    ;
   for (guint i = 0; i < runner->jobs->len;) {
     Job *job = runner->jobs->pdata[i];
     PrpctlRunResult result;

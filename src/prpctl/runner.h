@@ -18,7 +18,7 @@
 typedef struct PrpctlRunner PrpctlRunner;
 
 #define PRPCTL_RUNNER_MAX_JOBS 64
-#define PRPCTL_RUNNER_MAX_FDS (2 * PRPCTL_RUNNER_MAX_JOBS)
+#define PRPCTL_RUNNER_MAX_FDS (1 + PRPCTL_RUNNER_MAX_JOBS)
 #define PRPCTL_RUNNER_GRACE_USEC (5 * (guint64) G_USEC_PER_SEC) /* between SIGTERM and SIGKILL */
 
 typedef enum {
@@ -36,9 +36,10 @@ typedef struct {
 /* @ticket: that of the start. Called from dispatch; may start another. */
 typedef void (*PrpctlRunnerEnded) (guint64 ticket, const PrpctlRunResult *result, gpointer user_data);
 
-/* @argv: the command and its arguments; it is searched for in PATH. @max_jobs: from 1 to PRPCTL_RUNNER_MAX_JOBS. */
+/* @argv: the command and its arguments; it is searched for in PATH. @max_jobs: from 1 to PRPCTL_RUNNER_MAX_JOBS. Takes
+ * SIGCHLD for itself, as long as there is a runner: there can be one. Error: PRPCTL_ERROR, PRPCTL_EXIT_FAILURE. */
 PrpctlRunner *prpctl_runner_new (const char *const *argv, guint max_jobs, guint64 timeout_usec, PrpctlRunnerEnded ended,
-                                 gpointer user_data);
+                                 gpointer user_data, GError **error);
 
 /* Kills what still runs, waits until it is gone, and tells nobody. */
 void prpctl_runner_free (PrpctlRunner *runner);

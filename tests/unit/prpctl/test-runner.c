@@ -43,7 +43,8 @@ set_up (Bench *bench, const char *script, guint max_jobs, guint64 timeout_usec)
   bench->directory = g_dir_make_tmp ("prp-relay-runner-XXXXXX", NULL);
   bench->story = g_string_new (NULL);
   bench->n_ended = 0;
-  bench->runner = prpctl_runner_new (argv, max_jobs, timeout_usec, on_ended, bench);
+  bench->runner = prpctl_runner_new (argv, max_jobs, timeout_usec, on_ended, bench, NULL);
+  g_assert_nonnull (bench->runner);
 }
 
 static void
@@ -264,11 +265,37 @@ test_surroundings (void)
   tear_down (&bench);
 }
 
+/* Nothing is as whoever started us had it: with SIGCHLD ignored, nobody would be told of an end. */
+static void
+test_ignored_signal (void)
+{
+  Bench bench;
+
+  signal (SIGCHLD, SIG_IGN);
+  set_up (&bench, "exit 3", 1, PATIENCE_USEC);
+  start (&bench, 1, "", 0);
+  run_until (&bench, 1);
+  g_assert_cmpstr (bench.story->str, ==, "1:exited 3; ");
+  tear_down (&bench);
+}
+
+static void
+test_not_executable (void)
+{
+  const char *const argv[] = { "/dev/null", NULL };
+  g_autoptr (PrpctlRunner) runner = prpctl_runner_new (argv, 1, PATIENCE_USEC, on_ended, NULL, NULL);
+  g_autoptr (GBytes) input = g_bytes_new_static ("x", 1);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_false (prpctl_runner_start (runner, 1, (const char *const[]){ NULL }, input, &error));
+  g_assert_cmpstr (error->message, ==, "“/dev/null” cannot be started: Permission denied");
+}
+
 static void
 test_no_such_command (void)
 {
   g_autoptr (PrpctlRunner) runner =
-    prpctl_runner_new ((const char *const[]){ "no-such-command\033", NULL }, 1, PATIENCE_USEC, on_ended, NULL);
+    prpctl_runner_new ((const char *const[]){ "no-such-command\033", NULL }, 1, PATIENCE_USEC, on_ended, NULL, NULL);
   g_autoptr (GBytes) input = g_bytes_new_static ("x", 1);
   g_autoptr (GError) error = NULL;
 
@@ -309,6 +336,8 @@ main (int argc, char **argv)
   g_test_add_func ("/runner/timeout", test_timeout);
   g_test_add_func ("/runner/stop", test_stop);
   g_test_add_func ("/runner/surroundings", test_surroundings);
+  g_test_add_func ("/runner/ignored-signal", test_ignored_signal);
+  g_test_add_func ("/runner/not-executable", test_not_executable);
   g_test_add_func ("/runner/no-such-command", test_no_such_command);
   g_test_add_func ("/runner/words", test_words);
   return g_test_run ();
