@@ -212,8 +212,11 @@ void
 notify_daemon_reload (NotifyDaemon *daemon)
 {
   g_autoptr (GError) error = NULL;
-  RelayNotifications *config = relay_notifications_load (daemon->config_path, &error);
+  RelayNotifications *config;
 
+  if (daemon->stopping)
+    return;
+  config = relay_notifications_load (daemon->config_path, &error);
   if (config == NULL) {
     log_lines (error->message);
     relay_err ("The old configuration stays");

@@ -90,7 +90,9 @@ is_missing (const sd_bus_error *error)
     SD_BUS_ERROR_UNKNOWN_INTERFACE, SD_BUS_ERROR_ACCESS_DENIED,    NULL,
   };
 
-  return g_strv_contains (names, error->name) || g_str_has_prefix (error->name, "org.freedesktop.DBus.Error.Spawn.");
+  /* What could be started, and was not: the bus, or systemd for it, says why. */
+  return g_strv_contains (names, error->name) || g_str_has_prefix (error->name, "org.freedesktop.DBus.Error.Spawn.") ||
+         g_str_has_prefix (error->name, "org.freedesktop.systemd1.");
 }
 
 static const char *

@@ -3,14 +3,19 @@
 
 import itertools
 import re
+import shutil
 import signal
 import subprocess
 
-from relay_process import BUILD_DIR, WRAPPER
+from relay_process import BUILD_DIR
+from relay_process import WRAPPER as PLAIN_WRAPPER
 from waiting import wait_until
 
 NOTIFIER = BUILD_DIR / "src" / "notify" / "prp-notify"
 NAME = "dev.prp.Notify1"
+
+# By its path: a test may give the program another PATH.
+WRAPPER = [shutil.which(PLAIN_WRAPPER[0]), *PLAIN_WRAPPER[1:]] if PLAIN_WRAPPER else []
 
 
 class Notifier:
