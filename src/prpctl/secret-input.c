@@ -172,7 +172,7 @@ begin (Terminal *terminal, GError **error)
     quiet.c_lflag &= ~(tcflag_t) (ECHO | ECHONL | ICANON);
     quiet.c_lflag |= ISIG;
     quiet.c_iflag |= ICRNL;
-    quiet.c_cc[VMIN] = 1;
+    quiet.c_cc[VMIN] = 0; /* a read never waits: Ctrl-C takes away what poll has told of */
     quiet.c_cc[VTIME] = 0;
     if (tcsetattr (terminal->fd, TCSAFLUSH, &quiet) == 0)
       return TRUE;
@@ -260,8 +260,10 @@ read_line (Terminal *terminal, const char *prompt, GError **error)
     n = read (terminal->fd, &key, 1);
     if (n < 0 && (errno == EINTR || errno == EAGAIN))
       continue;
-    if (n <= 0)
+    if (n < 0 || (n == 0 && (fds[1].revents & ~POLLIN) != 0))
       break;
+    if (n == 0)
+      continue;
     if (take_key (terminal, key)) {
       say ("\n");
       return TRUE;
