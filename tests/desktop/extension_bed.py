@@ -132,7 +132,9 @@ class Extension:
 
     def _rows(self):
         return self.evaluate("""
-            return rows(button.menu.actor).map(row => ({labels: labels(row), name: row.accessible_name, area: area(row)}));""")
+            return rows(button.menu.actor).map(row => {
+              return {labels: labels(row), name: row.accessible_name, area: area(row)};
+            });""")
 
     def wait_rows(self, condition, what, seconds=10):
         """For a condition on rows()."""
@@ -205,7 +207,7 @@ class Ledger:
     def __init__(self, extension, directory):
         self.extension = extension
         self._path = directory / "heap"
-        # Whoever adds a source is known by the place in the code. JavaScript that was added from there is a source of ours.
+        # Who adds a source is known by the place in the code.
         self.extension.shell.evaluate(f"""
             const sources = globalThis._sources = new Map();
             const where = () => new Error().stack.split('\\n').find(line => line.includes('/{UUID}/'));

@@ -145,8 +145,8 @@ class Shell:
     # -- settings
 
     def set(self, group, **keys):
-        """Sets keys of GSettings, in GVariant's text; "a_b" stands for "a-b". `group` is the path of a schema that has its
-        name. What runs in the Shell has learned of it when this returns."""
+        """Sets keys of GSettings, in GVariant's text; "a_b" stands for "a-b". `group` is the path of a schema that has
+        its name. What runs in the Shell has learned of it when this returns."""
         keys = {key.replace("_", "-"): value for key, value in keys.items()}
         if self.is_running():
             self.evaluate(f"""
@@ -191,6 +191,12 @@ class Shell:
                 preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)))
         self._wait_for("its place on the bus", self._answers, START_SEC)
         self.wait_for("!Main.layoutManager._startingUp && Main.panel.visible", "the end of its start", START_SEC)
+        # A mouse and a keyboard, from the start: programs do not reckon with one that comes later.
+        self.evaluate("""
+            const {Clutter} = imports.gi, seat = Clutter.get_default_backend().get_default_seat();
+            globalThis._pointer = seat.create_virtual_device(Clutter.InputDeviceType.POINTER_DEVICE);
+            globalThis._keyboard = seat.create_virtual_device(Clutter.InputDeviceType.KEYBOARD_DEVICE);
+            return 0;""")
         # The sign that it is in unsafe mode is our doing, and has no place in a picture.
         self.evaluate("Main.overview.hide(); Main.panel.statusArea.quickSettings._unsafeMode.hide(); return 0;")
         self.wait_for("!Main.overview.visible", "the overview to go")
@@ -222,7 +228,7 @@ class Shell:
         return self.bus.log_path.read_text(errors="replace")
 
     def complaints(self, start=0, services_start=0):
-        """Entries of the two logs, from a length that each had, that are complaints, and not known as the Shell's own."""
+        """Entries of the two logs, from a length that each had: complaints that are not known as the Shell's own."""
         entries = ENTRY.split(self.log[start:]) + ENTRY.split(self.services_log[services_start:])
         return [entry.strip() for entry in entries
                 if COMPLAINT.search(entry) and not any(known.search(entry) for known, _ in KNOWN_COMPLAINTS)]
@@ -296,12 +302,22 @@ class Shell:
         """A click of the mouse, through all that a real one goes through."""
         self.evaluate(f"""
             const Clutter = imports.gi.Clutter;
-            globalThis._pointer ??= Clutter.get_default_backend().get_default_seat()
-              .create_virtual_device(Clutter.InputDeviceType.POINTER_DEVICE);
             const pointer = globalThis._pointer, now = GLib.get_monotonic_time();
             pointer.notify_absolute_motion(now, {x}, {y});
             pointer.notify_button(now, Clutter.BUTTON_{button}, Clutter.ButtonState.PRESSED);
             pointer.notify_button(now, Clutter.BUTTON_{button}, Clutter.ButtonState.RELEASED);""")
+
+    def type(self, text):
+        """Keys of a keyboard; "\\n" is Enter."""
+        self.evaluate(f"""
+            const Clutter = imports.gi.Clutter;
+            const keyboard = globalThis._keyboard, now = GLib.get_monotonic_time();
+            for (const letter of {json.dumps(text)}) {{
+              const key = letter === '\\n' ? Clutter.KEY_Return : Clutter.unicode_to_keysym(letter.codePointAt(0));
+              keyboard.notify_keyval(now, key, Clutter.KeyState.PRESSED);
+              keyboard.notify_keyval(now, key, Clutter.KeyState.RELEASED);
+            }}
+            return 0;""")
 
     # -- notifications
 
@@ -375,5 +391,5 @@ class Shell:
 
     def unlock(self):
         self.evaluate("Main.screenShield.deactivate(false)")
-        self.wait_for("!Main.screenShield.locked && !Main.screenShield.active && Main.sessionMode.currentMode === 'user'",
-                      "the lock screen to go")
+        self.wait_for("!Main.screenShield.locked && !Main.screenShield.active", "the lock screen to go")
+        self.wait_for("Main.sessionMode.currentMode === 'user'")

@@ -22,8 +22,8 @@ def shell(tmp_path_factory):
 
 
 def notify(shell, title, body, *actions, replaces=0):
-    return shell.client.call("/org/freedesktop/Notifications", NOTIFICATIONS, "Notify", "(susssasa{sv}i)", "Test", replaces,
-                             "dialog-information", title, body, list(actions), {}, -1, name=NOTIFICATIONS,
+    return shell.client.call("/org/freedesktop/Notifications", NOTIFICATIONS, "Notify", "(susssasa{sv}i)", "Test",
+                             replaces, "dialog-information", title, body, list(actions), {}, -1, name=NOTIFICATIONS,
                              start=True).unpack()[0]
 
 
@@ -53,7 +53,8 @@ def test_screenshot(shell, tmp_path):
 
 
 def test_notification(shell, tmp_path):
-    number = notify(shell, "A title <b>", "A <b>bold</b> &amp; long body", "default", "Show", "open", "Open", "mute", "Mute")
+    number = notify(shell, "A title <b>", "A <b>bold</b> &amp; long body", "default", "Show", "open", "Open", "mute",
+                    "Mute")
     shown = shell.wait_notification(lambda n: n["id"] == number)
     assert (shown["app"], shown["title"], shown["body"]) == ("Test", "A title <b>", "A bold & long body")
     assert (shown["actions"], shown["urgency"]) == (["Open", "Mute"], 1)

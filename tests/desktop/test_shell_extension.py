@@ -173,7 +173,7 @@ def test_menu(watched, server, client):
     watched.wait_rows(lambda rows: not any("Refund orders in parts" in row for row in rows), "it to go")
 
     watched.expand("Recent Events")
-    watched.wait_rows(lambda rows: any("“Refund orders in parts” is now completed" in row for row in rows), "events")
+    watched.wait_text("“Refund orders in parts” is now completed")
     watched.expand("Channels")
     watched.wait_row(CHANNEL, "Active")
 
@@ -232,6 +232,27 @@ def test_picture_of_the_preferences(watched, language, pictures):
     watched.open()
     watched.click(watched.rows()[-1][0])
     check_picture(watched.screenshot_preferences(pictures / f"preferences{SUFFIX[language]}.png"))
+    watched.close_preferences()
+
+
+# Where they are in the window, while there is one channel.
+ROW_TO_ADD, SWITCH_OF_CHANNELS = (150, 225), (548, 303)
+
+
+def test_preferences(watched, client, shell, tmp_path):
+    """What is set there with mouse and keyboard is shown, and held, at once."""
+    watched.open()
+    watched.click("Settings")
+    watched.screenshot_preferences(tmp_path / "window.png")
+    x, y, *_ = watched.wait_preferences()
+    shell.click(x + SWITCH_OF_CHANNELS[0], y + SWITCH_OF_CHANNELS[1])
+    watched.open()
+    watched.wait_rows(lambda rows: ["Recent Events"] in rows and ["Channels"] not in rows, "a menu without channels")
+    watched.close()
+    shell.click(x + ROW_TO_ADD[0], y + ROW_TO_ADD[1])
+    shell.type("agent:agent_ada\n")
+    client.wait_channel("agent:agent_ada", State="active")
+    assert client.channels()[CHANNEL]["Holders"]
     watched.close_preferences()
 
 
@@ -320,7 +341,7 @@ def test_settings_take_effect_at_once(watched, shell, server, client):
     assert client.channels()[CHANNEL]["State"] == "active"
     server.connection.wait_action("subscribe", ["agent:agent_ada"])
     shell.set(SETTINGS, channels="['agent:agent_ada']")
-    wait_until(lambda: set(client.channels()) == {"agent:agent_ada"}, lambda: f"one channel; there is {client.channels()}")
+    wait_until(lambda: set(client.channels()) == {"agent:agent_ada"}, lambda: f"one; there is {client.channels()}")
     shell.set(SETTINGS, channels="[]")
     wait_until(lambda: not client.channels(), "no channel")
     assert not server.connection.closed and len(server.connections) == 1
