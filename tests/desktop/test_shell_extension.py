@@ -140,7 +140,10 @@ def show_shop(extension, server):
     for prp in PRPS:
         send(server, *life(*prp))
     extension.open()
-    extension.wait_text(*(name for _, name, *_ in PRPS), *(f"{progress}%" for *_, progress, _ in PRPS))
+    extension.wait_text(*(name for _, name, *_ in PRPS))
+    # Some languages put a space before the sign.
+    extension.wait_rows(lambda rows: all(any(re.fullmatch(rf"{progress}\s?%", text) for row in rows for text in row)
+                                         for *_, progress, _ in PRPS), "the progress of each")
 
 
 def check_language(language, texts, english):
