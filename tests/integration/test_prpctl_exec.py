@@ -11,10 +11,13 @@ import time
 import pytest
 from gi.repository import GLib
 
-from fake_relay import SECONDS, WRAPPER, FakeRelay, wait_until
+from fake_relay import SCALE, SECONDS, WRAPPER, FakeRelay, wait_until
 from prpctl_bench import PRPCTL, bus, environment, monitor, prpctl, relay, start
 
 __all__ = ["bus", "environment", "monitor", "prpctl", "relay", "start"]  # fixtures
+
+
+SOME_SEC = 2 * SCALE  # enough for a script to begin and end, on a busy machine
 
 
 @pytest.fixture
@@ -185,7 +188,7 @@ def test_busy(relay, monitor, script):
 def test_failures(relay, monitor, script):
     """Each is told of; the others go on."""
     path = script('case $PRP_ID in a) exit 3 ;; b) kill -KILL $$ ;; c) sleep 1000 ;; d) echo fine ;; esac')
-    one = monitor("--exec", path, "--exec-timeout", "0.3", "--count", "4", "--show-cursor")
+    one = monitor("--exec", path, "--exec-timeout", str(SOME_SEC), "--count", "4", "--show-cursor")
     for prp in "abcd":
         relay.emit_deleted(prp)
     assert one.end() == 8
@@ -246,10 +249,10 @@ def test_closed_input(relay, environment, script):
 
 def test_the_time_is_over(relay, monitor, script):
     """--seconds ends the listening; what runs may come to its end."""
-    one = monitor("--exec", script('mkdir $OUT/began; until [ -e $OUT/go ]; do sleep 0.01; done; echo done'), "--seconds", "1")
+    one = monitor("--exec", script('mkdir $OUT/began; until [ -e $OUT/go ]; do sleep 0.01; done; echo done'), "--seconds", str(SOME_SEC))
     relay.emit_deleted("a")
     wait_until(lambda: (script.out / "began").exists(), "the command")
-    time.sleep(1.1)  # the time that it was given, and nothing is to happen in it
+    time.sleep(SOME_SEC + 0.1)  # the time that it was given, and nothing is to happen in it
     assert one.process.poll() is None
     (script.out / "go").touch()
     assert one.end() == 0
