@@ -109,6 +109,28 @@ function channelsOf(variant) {
 }
 
 /**
+ * @param {string} member of dev.prp.Relay1.Events
+ * @param {GLib.Variant} parameters
+ * @returns {RelayEvent}
+ */
+export function unpackSignal(member, parameters) {
+    const argument = (/** @type {number} */ i) => parameters.get_child_value(i);
+    if (member !== 'Gap')
+        return unpackEvent(argument(parameters.n_children() - 1));
+    // The only one without the whole event: here as it stands in the history.
+    const [since, until] = [argument(0).get_uint64(), argument(1).get_uint64()];
+    return {
+        sequence: argument(4).get_uint64(),
+        type: 'relay.gap',
+        received: until,
+        texts: {cause: makeShowable(argument(2).get_string()[0])},
+        numbers: {since, until},
+        changes: [],
+        channels: argument(3).get_strv().slice(0, MAX_CHANNELS).map(makeShowable),
+    };
+}
+
+/**
  * @param {GLib.Variant} variant a{sv}, as the last argument of each signal and as ListEvents gives it
  * @returns {RelayEvent}
  */

@@ -9,7 +9,8 @@
 //
 // Signals are bells only. Events are always listed from the history, from the cursor on, as prp-relay-history(7) has
 // it; so it does not matter which signals came while the extension was disabled. And a bell that has rung is taken off
-// until the listing begins: a flood of events wakes the Shell a few times a second, not for each of them.
+// until the listing begins: a flood of events wakes the Shell a few times a second, not for each of them. Only a relay
+// that keeps no history (MaxEvents=0) is listened to: there, what is not heard is lost.
 //
 // A hold belongs to the Shell's connection, not to this object. It has to be released whatever happens, so Hold is the
 // one call that is not cancelled: if its answer comes when nobody wants it any more, the cookie is given back, and
@@ -19,7 +20,7 @@ import Gio from 'gi://Gio';
 import GLib from 'gi://GLib';
 
 import {Bell, isCancelled, makeCancelled} from './bell.js';
-import {makeShowable, unpackEvent} from './event.js';
+import {makeShowable, unpackEvent, unpackSignal} from './event.js';
 
 const NAME = 'dev.prp.Relay1';
 const PATH = '/dev/prp/Relay1';
@@ -36,6 +37,7 @@ const PAGE_EVENTS = 100;     // of one ListEvents
 const SLICE_EVENTS = 10;     // unpacked before others get their turn
 const FIRST_EVENTS = 500;    // at the very first start: the last ones of all kinds …
 const FIRST_LANDMARKS = 500; // … and of the kinds that come seldom
+const MAX_SIGNALLED = 500;   // kept, where there is no history to list them from
 const MAX_CHANNELS = 200;    // looked at; more are only counted
 const SLICE_CHANNELS = 20;
 
@@ -124,6 +126,9 @@ class Session {
         this._wanted = [];
         this._cookie = 0;
         this._heldNames = '';
+        this._keepsNothing = false; // the relay has no history …
+        /** @type {RelayEvent[]} … so these are from signals, and not yet handled */
+        this._signalled = [];
         /** @type {Map<string, string>} channels of ours that are not to be had, and why */
         this.refused = new Map();
         /** @type {Channel[]} */
@@ -160,11 +165,11 @@ class Session {
      * @param {string|null} member
      * @param {string|null} path
      * @param {string|null} arg0
-     * @param {(parameters: GLib.Variant) => void} callback
+     * @param {(parameters: GLib.Variant, member: string) => void} callback
      */
     _match(purpose, face, member, path, arg0, callback) {
         const id = this._bus.signal_subscribe(this._owner, face, member, path, arg0, Gio.DBusSignalFlags.NONE,
-            (_bus, _sender, _path, _face, _member, parameters) => callback(parameters));
+            (_bus, _sender, _path, _face, signal, parameters) => callback(parameters, signal));
         this._matches.set(purpose, [...this._matches.get(purpose) ?? [], id]);
     }
 
@@ -364,8 +369,11 @@ class Session {
         const {cursor, listener} = this._relay;
         // The match first: what is stored while the history is listed rings again.
         this._unmatch('events');
-        this._match('events', EVENTS, null, PATH, null, () => {
-            this._unmatch('events');
+        this._match('events', EVENTS, null, PATH, null, (parameters, member) => {
+            if (!this._keepsNothing)
+                this._unmatch('events');
+            else if (this._signalled.length < MAX_SIGNALLED)
+                this._signalled.push(unpackSignal(member, parameters));
             bell.ring();
         });
         for (let more = true; more;) {
@@ -382,6 +390,17 @@ class Session {
                 cursor.history = '';
                 continue;
             }
+            const keptNothing = this._keepsNothing;
+            this._keepsNothing = page.events.n_children() === 0 && history.first > history.last;
+            if (keptNothing && this._keepsNothing) {
+                const isAll = this._signalled.length < MAX_SIGNALLED;
+                listener.handle(this._signalled.splice(0));
+                if (!isAll)
+                    listener.lost();
+                listener.caughtUp(cursor.sequence);
+                return;
+            }
+            this._signalled.length = 0;
             if (cursor.sequence > 0 && cursor.sequence + 1 < history.first)
                 listener.lost();
             for (let i = 0; i < page.events.n_children(); i += SLICE_EVENTS) {

@@ -74,6 +74,7 @@ export class FakeRelay {
         this.lastSequence = 0;
         this.events = []; // {sequence, type, dictionary}
         this.pageEvents = 1000;
+        this.keepsNothing = false; // MaxEvents=0
         this.properties = {
             State: ['s', 'connected'], LastError: ['(ss)', ['', '']], NextAttempt: ['t', 0], LastAlive: ['t', 5e6],
             Url: ['s', 'wss://example.org/'],
@@ -222,9 +223,19 @@ export class FakeRelay {
     add(type, data, {isSignalled = true} = {}) {
         const sequence = ++this.lastSequence;
         const dictionary = makeEvent(sequence, type, data);
-        this.events.push({sequence, type, dictionary});
+        if (this.keepsNothing)
+            this.firstSequence = sequence + 1;
+        else
+            this.events.push({sequence, type, dictionary});
         if (isSignalled)
             this._emit('dev.prp.Relay1.Events', 'OtherEvent', new GLib.Variant('(sa{sv})', [type, dictionary]));
+    }
+
+    addGap(since, until, channels) {
+        this.lastSequence++;
+        this.firstSequence = this.lastSequence + 1;
+        this._emit('dev.prp.Relay1.Events', 'Gap', new GLib.Variant('(ttsast)',
+            [since, until, 'TIMEOUT', channels, this.lastSequence]));
     }
 
     /** Another history, empty. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 import GLib from 'gi://GLib';
 
-import {makeShowable, unpackEvent} from '../../../data/gnome-shell/lib/event.js';
+import {makeShowable, unpackEvent, unpackSignal} from '../../../data/gnome-shell/lib/event.js';
 import {makeEvent, toVariant} from './events.js';
 import {equal, run} from './tap.js';
 
@@ -50,6 +50,15 @@ run({
         ]);
         const many = Object.fromEntries([...Array(1000).keys()].map(i => [`m${i}`, {new: 'x'}]));
         equal(unpack('prp.updated', {id: 'p', changes: many}).changes.length, 12);
+    },
+
+    'signals': () => {
+        const dictionary = makeEvent(7, 'prp.deleted', {id: 'prp_1', projectId: 'p', reason: 'r'});
+        equal(unpackSignal('PrpDeleted', new GLib.Variant('(sssa{sv})', ['prp_1', 'p', 'r', dictionary])),
+            unpackEvent(new GLib.Variant('a{sv}', dictionary)));
+        const gap = makeEvent(8, 'relay.gap', {since: 5, until: 6, cause: 'DNS', channels: ['prp:1'], sequence: 8}, 6);
+        equal(unpackSignal('Gap', new GLib.Variant('(ttsast)', [5, 6, 'DNS', ['prp:1'], 8])),
+            unpackEvent(new GLib.Variant('a{sv}', gap)));
     },
 
     'a gap, and as many of its channels as are of use': () => {

@@ -15,12 +15,14 @@ class Client {
         this.cursor = cursor;
         this.events = [];
         this.slices = [];
+        this.types = [];
         this.lost = 0;
         this.told = 0;
         this.relay = new Relay(cursor, 'to test', {
             statusChanged: () => this.told++,
             channelsChanged: () => this.told++,
             handle: events => {
+                this.types.push(...events.map(event => event.type));
                 this.slices.push(events.length);
                 for (const event of events.filter(one => one.sequence > cursor.sequence)) {
                     this.events.push(event.sequence);
@@ -263,6 +265,30 @@ run({
         const near = new Client({history: 'after first', sequence: 2});
         await waitFor(() => near.lost === 1 && near.cursor.sequence === 51, () => 'the hole to be noticed');
         near.relay.destroy();
+        fake.stop();
+    },
+
+    'a relay without a history is listened to': async () => {
+        const fake = new FakeRelay(bus);
+        fake.keepsNothing = true;
+        fake.add('prp.created', {});
+        const client = new Client({history: 'first', sequence: 0});
+        await waitFor(() => client.cursor.sequence === 1, () => 'the beginning');
+        for (let i = 0; i < 50; i++)
+            fake.add('prp.updated', {});
+        await client.waitEvents(...range(2, 51));
+        fake.addGap(5, 6, ['prp:1']);
+        await client.waitEvents(...range(2, 52));
+        equal([client.types[50], client.lost], ['relay.gap', 0]);
+        // With more at once than are kept: it is said, and it goes on.
+        for (let i = 0; i < 2000; i++)
+            fake.add('prp.updated', {});
+        await waitFor(() => client.lost > 0, () => 'it to be said');
+        fake.keepsNothing = false;
+        fake.add('prp.updated', {});
+        await waitFor(() => client.cursor.sequence === 2053, () => 'a history to be used again');
+        equal(client.events.length < 2052, true);
+        client.relay.destroy();
         fake.stop();
     },
 
