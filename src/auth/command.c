@@ -102,11 +102,11 @@ check_finished (RelayCommand *command)
     return;
 
   if (!WIFEXITED (command->wait_status))
-    g_set_error (&error, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED, _("TokenCommand (%s) was ended by signal %d."),
+    relay_error_set (&error, RELAY_ERROR_AUTH_FAILED, N_("TokenCommand (%s) was ended by signal %d."),
                  command->name, WTERMSIG (command->wait_status));
   else if (WEXITSTATUS (command->wait_status) != 0)
-    g_set_error (&error, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
-                 _("TokenCommand (%s) failed with exit status %d: run it in a terminal to see why. If it works there, see "
+    relay_error_set (&error, RELAY_ERROR_AUTH_FAILED,
+                 N_("TokenCommand (%s) failed with exit status %d: run it in a terminal to see why. If it works there, see "
                    "“SANDBOX” in prp-relayd(1)."),
                  command->name, WEXITSTATUS (command->wait_status));
   else if (!command->output_ended)
@@ -127,14 +127,14 @@ on_read (GObject *stream, GAsyncResult *result, gpointer user_data)
   if (!g_input_stream_read_all_finish (G_INPUT_STREAM (stream), result, &command->length, &error)) {
     GError *failure = NULL;
 
-    g_set_error (&failure, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
-                 _("The output of TokenCommand (%s) cannot be read: %s."), command->name, error->message);
+    relay_error_set (&failure, RELAY_ERROR_AUTH_FAILED,
+                 N_("The output of TokenCommand (%s) cannot be read: %s."), command->name, error->message);
     g_error_free (error);
     finish (command, failure);
   } else if (command->length > RELAY_CREDENTIAL_MAX_BYTES)
     finish (command,
-            g_error_new (RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
-                         _("TokenCommand (%s) printed more than %d bytes: that is no token."), command->name,
+            relay_error_new (RELAY_ERROR_AUTH_FAILED,
+                         N_("TokenCommand (%s) printed more than %d bytes: that is no token."), command->name,
                          RELAY_CREDENTIAL_MAX_BYTES));
   else {
     command->output_ended = TRUE;
@@ -160,8 +160,8 @@ on_deadline (gpointer user_data)
   RelayCommand *command = user_data;
 
   finish (command,
-          g_error_new (RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
-                       _("TokenCommand (%s) did not end within %.3g seconds and was killed."), command->name,
+          relay_error_new (RELAY_ERROR_AUTH_FAILED,
+                       N_("TokenCommand (%s) did not end within %.3g seconds and was killed."), command->name,
                        (double) command->timeout_usec / G_USEC_PER_SEC));
   return G_SOURCE_REMOVE;
 }
@@ -232,8 +232,8 @@ relay_command_start (const char *const *argv, guint64 timeout_usec, RelayCommand
   command->user_data = user_data;
 
   if (!spawn (command, argv, &error)) {
-    g_set_error (&command->start_error, RELAY_ERROR, RELAY_ERROR_AUTH_FAILED,
-                 _("TokenCommand cannot be started: %s."), error->message);
+    relay_error_set (&command->start_error, RELAY_ERROR_AUTH_FAILED,
+                 N_("TokenCommand cannot be started: %s."), error->message);
     command->deadline = g_idle_source_new ();
     g_source_set_callback (command->deadline, on_not_started, command, NULL);
   } else {

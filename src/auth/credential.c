@@ -19,7 +19,7 @@
  * be put in its place in between.
  */
 
-#define REFUSE(error, ...) g_set_error ((error), RELAY_ERROR, RELAY_ERROR_AUTH_FAILED, __VA_ARGS__)
+#define REFUSE(error, ...) relay_error_set ((error), RELAY_ERROR_AUTH_FAILED, __VA_ARGS__)
 
 void
 relay_secret_free (char *secret)
@@ -44,17 +44,17 @@ relay_credential_clean (char *text, gsize length, const char *what, GError **err
   text[length] = '\0';
 
   if (length == 0) {
-    REFUSE (error, _("%s holds no token: it is empty."), what);
+    REFUSE (error, N_("%s holds no token: it is empty."), what);
     return FALSE;
   }
   if (g_ascii_strncasecmp (text, "Bearer ", strlen ("Bearer ")) == 0) {
-    REFUSE (error, _("%s begins with “Bearer”: only the token itself belongs there."), what);
+    REFUSE (error, N_("%s begins with “Bearer”: only the token itself belongs there."), what);
     return FALSE;
   }
   /* RFC 6750 §2.1 names fewer characters; RFC 6749 appendix A.12 allows a token all that can be seen. */
   for (gsize i = 0; i < length; i++)
     if (!g_ascii_isgraph (text[i])) {
-      REFUSE (error, _("%s holds no token: there is a space, a line break or a special character in it."), what);
+      REFUSE (error, N_("%s holds no token: there is a space, a line break or a special character in it."), what);
       return FALSE;
     }
   return TRUE;
@@ -66,19 +66,19 @@ check_file (int fd, const char *key, const char *path, RelayCredentialGuard guar
   struct stat st;
 
   if (fstat (fd, &st) < 0) {
-    REFUSE (error, _("%s %s cannot be read: %s."), key, path, g_strerror (errno));
+    REFUSE (error, N_("%s %s cannot be read: %s."), key, path, g_strerror (errno));
     return FALSE;
   }
   if (!S_ISREG (st.st_mode)) {
-    REFUSE (error, _("%s %s is no regular file."), key, path);
+    REFUSE (error, N_("%s %s is no regular file."), key, path);
     return FALSE;
   }
   if (guard == RELAY_CREDENTIAL_PRIVATE && st.st_uid != geteuid () && st.st_uid != 0) {
-    REFUSE (error, _("%s %s belongs to another user: make a copy of your own."), key, path);
+    REFUSE (error, N_("%s %s belongs to another user: make a copy of your own."), key, path);
     return FALSE;
   }
   if (guard == RELAY_CREDENTIAL_PRIVATE && (st.st_mode & 077) != 0) {
-    REFUSE (error, _("%s %s is open to other users (mode %04o): run “chmod 600 %s”."), key, path,
+    REFUSE (error, N_("%s %s is open to other users (mode %04o): run “chmod 600 %s”."), key, path,
             (guint) st.st_mode & 07777, path);
     return FALSE;
   }
@@ -114,9 +114,9 @@ read_secret (int fd, const char *key, const char *path, char **ret_secret, GErro
   gboolean good = FALSE;
 
   if (length < 0)
-    REFUSE (error, _("%s cannot be read: %s."), what, g_strerror (errno));
+    REFUSE (error, N_("%s cannot be read: %s."), what, g_strerror (errno));
   else if (length > RELAY_CREDENTIAL_MAX_BYTES)
-    REFUSE (error, _("%s is larger than %d bytes: that is no token."), what, RELAY_CREDENTIAL_MAX_BYTES);
+    REFUSE (error, N_("%s is larger than %d bytes: that is no token."), what, RELAY_CREDENTIAL_MAX_BYTES);
   else
     good = relay_credential_clean (buffer, (gsize) length, what, error);
 
@@ -141,7 +141,7 @@ relay_credential_read_file (const char *key, const char *path, RelayCredentialGu
     return TRUE;
   }
   if (fd < 0) {
-    REFUSE (error, _("%s %s cannot be read: %s."), key, path, g_strerror (errno));
+    REFUSE (error, N_("%s %s cannot be read: %s."), key, path, g_strerror (errno));
     return FALSE;
   }
   good = check_file (fd, key, path, guard, error) && read_secret (fd, key, path, ret_secret, error);

@@ -58,7 +58,7 @@ typedef struct {
   char *access_token;  /* of the answer, with life_usec, or fault: why it is of no use */
   char *new_refresh_token;
   guint64 life_usec;
-  const char *fault;
+  GError *fault;
   char *reply;         /* RELAY_REFRESH_MAX_REPLY_BYTES + 1 */
   gsize length;
 } Request;
@@ -213,6 +213,7 @@ request_free (Request *request)
   relay_secret_free (request->access_token);
   relay_secret_free (request->new_refresh_token);
   relay_secret_call_free (request->keyring);
+  g_clear_error (&request->fault);
   g_clear_object (&request->message);
   g_clear_object (&request->session);
   g_clear_object (&request->cancellable);
@@ -235,10 +236,13 @@ finish (Request *request, const char *access_token, guint64 life_usec, RelayTrou
   request_free (request);
 }
 
+/* Takes @error. */
 static void
-fail (Request *request, const char *detail)
+fail (Request *request, GError *error)
 {
-  finish (request, NULL, 0, relay_trouble_new (RELAY_CAUSE_RENEWAL_FAILED, detail));
+  g_autoptr (GError) owned_error = error;
+
+  finish (request, NULL, 0, relay_trouble_new_from_error (RELAY_CAUSE_RENEWAL_FAILED, owned_error));
 }
 
 /* The request did not get an answer. */
@@ -248,11 +252,11 @@ fail_with_error (Request *request, const GError *error)
   g_autoptr (RelayTrouble) trouble = NULL;
 
   if (request->timed_out) {
-    fail (request, _("the token endpoint did not answer in time."));
+    fail (request, relay_error_new (RELAY_ERROR_TIMEOUT, N_("the token endpoint did not answer in time.")));
     return;
   }
   trouble = relay_http_explain (request->message, error);
-  fail (request, trouble->text);
+  finish (request, NULL, 0, relay_trouble_new_from_trouble (RELAY_CAUSE_RENEWAL_FAILED, trouble));
 }
 
 /* The code of RFC 6749 §5.2 that the answer holds, static; NULL if none. */
@@ -281,7 +285,7 @@ fail_with_status (Request *request)
 {
   guint status = soup_message_get_status (request->message);
   g_autoptr (RelayTrouble) explained = relay_http_explain (request->message, NULL);
-  g_autofree char *detail = NULL;
+  g_autoptr (GError) detail = NULL;
   RelayTrouble *trouble;
 
   if (status == 400 || status == 401 || status == 403) {
@@ -289,18 +293,19 @@ fail_with_status (Request *request)
 
     /* A bare 400 may come from anything on the way; the others are about who asks. */
     if (code != NULL || status != 400) {
-      detail = code != NULL ? g_strdup (code) : g_strdup_printf (_("HTTP status %u"), status);
-      finish (request, NULL, 0, relay_trouble_new (RELAY_CAUSE_RENEWAL_REFUSED, detail));
+      detail = code != NULL ? g_error_new_literal (RELAY_ERROR, RELAY_ERROR_AUTH_FAILED, code)
+                            : relay_error_new (RELAY_ERROR_AUTH_FAILED, N_("HTTP status %u"), status);
+      finish (request, NULL, 0, relay_trouble_new_from_error (RELAY_CAUSE_RENEWAL_REFUSED, detail));
       return;
     }
   }
 
   if (status / 100 == 3)
-    detail = g_strdup (_("the token endpoint redirects elsewhere, which is not followed. Is RefreshUrl= in "
-                         "relay.conf right?"));
+    detail = relay_error_new (RELAY_ERROR_SERVER, N_("the token endpoint redirects elsewhere, which is not followed. Is "
+                                                     "RefreshUrl= in relay.conf right?"));
   else
-    detail = g_strdup_printf (_("the token endpoint answered with HTTP status %u."), status);
-  trouble = relay_trouble_new (RELAY_CAUSE_RENEWAL_FAILED, detail);
+    detail = relay_error_new (RELAY_ERROR_SERVER, N_("the token endpoint answered with HTTP status %u."), status);
+  trouble = relay_trouble_new_from_error (RELAY_CAUSE_RENEWAL_FAILED, detail);
   if (explained->remedy == RELAY_REMEDY_RETRY_AFTER) {
     trouble->remedy = RELAY_REMEDY_RETRY_AFTER;
     trouble->retry_after_usec = explained->retry_after_usec;
@@ -368,16 +373,16 @@ read_reply (Request *request)
   gboolean bearer = FALSE;
 
   if (!relay_json_reader_read (&reader, request->reply, request->length, NULL))
-    request->fault = _("the answer of the token endpoint is not JSON.");
+    request->fault = relay_error_new (RELAY_ERROR_SERVER, N_("the answer of the token endpoint is not JSON."));
   else {
     request->access_token = read_token (&reader, "access_token", "accessToken");
     request->new_refresh_token = read_token (&reader, "refresh_token", "refreshToken");
     request->life_usec = read_life (&reader);
     bearer = is_bearer (&reader);
     if (request->access_token == NULL)
-      request->fault = _("the answer of the token endpoint holds no access token.");
+      request->fault = relay_error_new (RELAY_ERROR_SERVER, N_("the answer of the token endpoint holds no access token."));
     else if (!bearer)
-      request->fault = _("the token endpoint gave a token of a type that is not known.");
+      request->fault = relay_error_new (RELAY_ERROR_SERVER, N_("the token endpoint gave a token of a type that is not known."));
   }
   relay_json_reader_clear (&reader);
 }
@@ -387,7 +392,7 @@ static void
 conclude (Request *request)
 {
   if (request->fault != NULL)
-    fail (request, request->fault);
+    fail (request, g_steal_pointer (&request->fault));
   else
     finish (request, request->access_token, request->life_usec, NULL);
 }
@@ -448,7 +453,7 @@ on_read (GObject *stream, GAsyncResult *result, gpointer user_data)
   else if (!success)
     fail_with_status (request);
   else if (request->length > RELAY_REFRESH_MAX_REPLY_BYTES)
-    fail (request, _("the answer of the token endpoint is too long."));
+    fail (request, relay_error_new (RELAY_ERROR_SERVER, N_("the answer of the token endpoint is too long.")));
   else
     take_reply (request);
 }
@@ -506,7 +511,7 @@ send_refresh_token (Request *request)
 
   request->session = relay_http_session_new (refresher->url, refresher->ca_file, 0, &error);
   if (request->session == NULL) {
-    fail (request, error->message);
+    fail (request, g_steal_pointer (&error));
     return;
   }
   refresher->at_risk = TRUE;
@@ -567,7 +572,7 @@ on_start (gpointer user_data)
   if (refresher->done == NULL)
     finish (request, NULL, 0, NULL); /* freed before anything was sent */
   else if (!read_refresh_token (refresher, &request->refresh_token, &error))
-    finish (request, NULL, 0, relay_trouble_new (RELAY_CAUSE_BAD_CREDENTIALS, error->message));
+    finish (request, NULL, 0, relay_trouble_new_from_error (RELAY_CAUSE_BAD_CREDENTIALS, error));
   else if (request->refresh_token != NULL)
     send_refresh_token (request);
   else if (refresher->keyring_url != NULL)

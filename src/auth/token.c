@@ -194,6 +194,15 @@ deliver_trouble (RelayTokens *tokens, RelayCause cause, const char *detail)
   deliver (tokens, NULL, trouble);
 }
 
+/* A source is there, but cannot be used. */
+static void
+deliver_error (RelayTokens *tokens, const GError *error)
+{
+  g_autoptr (RelayTrouble) trouble = relay_trouble_new_from_error (RELAY_CAUSE_BAD_CREDENTIALS, error);
+
+  deliver (tokens, NULL, trouble);
+}
+
 static void
 deliver_copy (RelayTokens *tokens, const RelayTrouble *trouble)
 {
@@ -317,7 +326,7 @@ settle (RelayTokens *tokens)
   else if (tokens->refresher != NULL && relay_refresher_is_ready (tokens->refresher, &error))
     relay_refresher_start (tokens->refresher, on_refreshed, tokens);
   else if (error != NULL)
-    deliver_trouble (tokens, RELAY_CAUSE_BAD_CREDENTIALS, error->message);
+    deliver_error (tokens, error);
   else if (tokens->refresher != NULL && relay_refresher_has_keyring (tokens->refresher))
     relay_refresher_start (tokens->refresher, on_refreshed, tokens);
   else
@@ -329,7 +338,7 @@ static void
 take_source (RelayTokens *tokens, const char *secret, const GError *error)
 {
   if (error != NULL) {
-    deliver_trouble (tokens, RELAY_CAUSE_BAD_CREDENTIALS, error->message);
+    deliver_error (tokens, error);
     return;
   }
   if (secret == NULL) {

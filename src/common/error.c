@@ -1,9 +1,84 @@
 /* SPDX-License-Identifier: MIT */
 #include "common/error.h"
 
+#include <glib/gi18n-lib.h>
+
 #include "common/names.h"
 
-G_DEFINE_QUARK (relay-error-quark, relay_error)
+typedef struct {
+  char *english; /* NULL: the message is all there is */
+} RelayErrorPrivate;
+
+static void
+relay_error_private_init (RelayErrorPrivate *private)
+{
+}
+
+static void
+relay_error_private_copy (const RelayErrorPrivate *private, RelayErrorPrivate *copy)
+{
+  if (private != NULL && copy != NULL)
+    copy->english = g_strdup (private->english);
+}
+
+static void
+relay_error_private_clear (RelayErrorPrivate *private)
+{
+  if (private != NULL)
+    g_free (private->english);
+}
+
+/* GLib puts the private part in front of the error, where it is aligned, and comes to it by way of a byte pointer. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-align"
+G_DEFINE_EXTENDED_ERROR (RelayError, relay_error)
+#pragma GCC diagnostic pop
+
+static GError *G_GNUC_PRINTF (2, 0)
+new_in_two_languages (RelayError code, const char *format, va_list args)
+{
+  GError *error;
+  RelayErrorPrivate *private;
+  va_list again;
+
+  va_copy (again, args);
+  error = g_error_new_valist (RELAY_ERROR, (int) code, g_dgettext (GETTEXT_PACKAGE, format), args);
+  private = relay_error_get_private (error);
+  if (private != NULL)
+    private->english = g_strdup_vprintf (format, again);
+  va_end (again);
+  return error;
+}
+
+void
+relay_error_set (GError **error, RelayError code, const char *format, ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_propagate_error (error, new_in_two_languages (code, format, args));
+  va_end (args);
+}
+
+GError *
+relay_error_new (RelayError code, const char *format, ...)
+{
+  GError *error;
+  va_list args;
+
+  va_start (args, format);
+  error = new_in_two_languages (code, format, args);
+  va_end (args);
+  return error;
+}
+
+const char *
+relay_error_get_english (const GError *error)
+{
+  RelayErrorPrivate *private = error->domain == RELAY_ERROR ? relay_error_get_private (error) : NULL;
+
+  return private != NULL && private->english != NULL ? private->english : error->message;
+}
 
 /* The one table of errors: ours, the server's, the bus's. */
 static const struct {

@@ -28,6 +28,14 @@ typedef enum {
 #define RELAY_ERROR (relay_error_quark ())
 GQuark relay_error_quark (void);
 
+/* A text in the language of the user, who will see it, and in English, for the log. @format: a msgid, marked by N_(). What its
+ * arguments say is in the language that they are in. */
+void relay_error_set (GError **error, RelayError code, const char *format, ...) G_GNUC_PRINTF (3, 4);
+GError *relay_error_new (RelayError code, const char *format, ...) G_GNUC_PRINTF (2, 3);
+
+/* The English text of any GError, so far as it has one of its own; else its message. */
+const char *relay_error_get_english (const GError *error);
+
 /* The D-Bus error name of @error, static. */
 const char *relay_error_get_bus_name (RelayError error);
 

@@ -108,7 +108,7 @@ load_ca_file (const char *ca_file, GError **error)
   if (local_error == NULL)
     database = g_tls_file_database_new (ca_file, &local_error);
   if (database == NULL)
-    g_set_error (error, RELAY_ERROR, RELAY_ERROR_CONFIGURATION, _("the CA file %s cannot be used: %s"), ca_file,
+    relay_error_set (error, RELAY_ERROR_CONFIGURATION, N_("the CA file %s cannot be used: %s"), ca_file,
                  local_error->message);
   return database;
 }

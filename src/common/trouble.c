@@ -210,18 +210,44 @@ make_showable (const char *text)
   return g_string_free (showable, FALSE);
 }
 
-/* @code: of the server, for a row that has none. */
+static char *
+make_text (const char *words, const char *detail)
+{
+  g_auto (GStrv) parts = g_strsplit (words, "%s", 2);
+  g_autofree char *showable = make_showable (detail != NULL ? detail : "");
+
+  return g_strjoinv (showable, parts);
+}
+
+/* @code: of the server, for a row that has none. @english: @detail for the log. */
+static RelayTrouble *
+trouble_from_row_in_english (const Row *row, const char *code, const char *detail, const char *english)
+{
+  RelayTrouble *trouble = g_new0 (RelayTrouble, 1);
+
+  trouble->code = make_showable (row->code != NULL ? row->code : code);
+  trouble->text = make_text (_(row->text), detail);
+  trouble->english = make_text (row->text, english);
+  trouble->remedy = row->remedy;
+  return trouble;
+}
+
 static RelayTrouble *
 trouble_from_row (const Row *row, const char *code, const char *detail)
 {
-  RelayTrouble *trouble = g_new0 (RelayTrouble, 1);
-  g_auto (GStrv) parts = g_strsplit (_(row->text), "%s", 2);
-  g_autofree char *showable = make_showable (detail != NULL ? detail : "");
+  return trouble_from_row_in_english (row, code, detail, detail);
+}
 
-  trouble->code = make_showable (row->code != NULL ? row->code : code);
-  trouble->text = g_strjoinv (showable, parts);
-  trouble->remedy = row->remedy;
-  return trouble;
+RelayTrouble *
+relay_trouble_new_from_error (RelayCause cause, const GError *error)
+{
+  return trouble_from_row_in_english (find_row (DOMAIN_OURS, (int) cause), NULL, error->message, relay_error_get_english (error));
+}
+
+RelayTrouble *
+relay_trouble_new_from_trouble (RelayCause cause, const RelayTrouble *trouble)
+{
+  return trouble_from_row_in_english (find_row (DOMAIN_OURS, (int) cause), NULL, trouble->text, trouble->english);
 }
 
 RelayTrouble *
@@ -297,6 +323,7 @@ relay_trouble_copy (const RelayTrouble *trouble)
   *copy = *trouble;
   copy->code = g_strdup (trouble->code);
   copy->text = g_strdup (trouble->text);
+  copy->english = g_strdup (trouble->english);
   return copy;
 }
 
@@ -307,5 +334,6 @@ relay_trouble_free (RelayTrouble *trouble)
     return;
   g_free (trouble->code);
   g_free (trouble->text);
+  g_free (trouble->english);
   g_free (trouble);
 }

@@ -49,12 +49,18 @@ typedef enum {
 typedef struct {
   char *code;              /* the server's own, or ours, as listed in dbus/dev.prp.Relay1.xml; never NULL */
   char *text;              /* translated, one sentence or two: who is affected, what was found, what to do */
+  char *english;           /* the same for the log, which is not translated; what others have said stays as they said it */
   RelayRemedy remedy;
   guint64 retry_after_usec; /* with RELAY_REMEDY_RETRY_AFTER: not before that many µs from now */
 } RelayTrouble;
 
 /* @detail: what was found, in the words of whoever found it (never a secret), or NULL. */
 RelayTrouble *relay_trouble_new (RelayCause cause, const char *detail);
+
+/* The same, with the text of @error, in its two languages. */
+RelayTrouble *relay_trouble_new_from_error (RelayCause cause, const GError *error);
+/* Likewise, with that of another trouble. */
+RelayTrouble *relay_trouble_new_from_trouble (RelayCause cause, const RelayTrouble *trouble);
 
 /* The handshake or another request was answered with @status instead of what was hoped for.
  * @retry_after_usec: what Retry-After asked for, 0 if nothing; honoured up to an hour. @location: of a redirect,

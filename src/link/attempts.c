@@ -24,7 +24,7 @@ relay_connector_log_trouble (RelayConnector *connector, const RelayTrouble *trou
   int level = g_strcmp0 (connector->logged_topic, topic) != 0 ? LOG_WARNING : LOG_DEBUG;
 
   relay_log_fields (level, RELAY_LOG_FIELDS ("PRP_STATE", state, "PRP_CODE", trouble->code, "PRP_URL", connector->peer),
-                    "%s (%s): %s", next, trouble->code, trouble->text);
+                    "%s (%s): %s", next, trouble->code, trouble->english);
   g_free (connector->logged_topic);
   connector->logged_topic = g_steal_pointer (&topic);
 }

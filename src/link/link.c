@@ -542,7 +542,7 @@ relay_link_open (RelayLink *link, RelayToken *token)
 
   session = relay_http_session_new (link->options.url, link->options.ca_file, 0, &error);
   if (session == NULL) {
-    take_trouble (link, relay_trouble_new (RELAY_CAUSE_CONFIGURATION, error->message));
+    take_trouble (link, relay_trouble_new_from_error (RELAY_CAUSE_CONFIGURATION, error));
     begin_closing (link, 0);
     return;
   }

@@ -39,7 +39,7 @@ note_trouble (RelayRecords *records, const GError *error)
 
   if (trouble != NULL && g_strcmp0 (trouble->code, records->trouble_code) != 0)
     relay_log_fields (LOG_WARNING, RELAY_LOG_FIELDS ("PRP_CODE", trouble->code, "PRP_FILE", records->file), "%s",
-                      error != NULL ? error->message : trouble->text);
+                      trouble->english);
   if (records->is_failing && !is_failing)
     relay_log_fields (LOG_NOTICE, RELAY_LOG_FIELDS ("PRP_FILE", records->file), "The history is stored again");
   records->is_failing = is_failing;

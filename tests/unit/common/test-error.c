@@ -50,7 +50,7 @@ test_unknown_codes (void)
 static void
 test_quark (void)
 {
-  g_assert_cmpstr (g_quark_to_string (RELAY_ERROR), ==, "relay-error-quark");
+  g_assert_cmpstr (g_quark_to_string (RELAY_ERROR), ==, "RelayError");
 }
 
 int

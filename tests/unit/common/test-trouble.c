@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "catalogue.h"
+#include "common/error.h"
+
 #define HOUR_USEC (3600 * (guint64) G_USEC_PER_SEC)
 
 /* Takes @trouble. */
@@ -16,6 +19,7 @@ assert_trouble (RelayTrouble *trouble, const char *code, RelayRemedy remedy, con
   g_assert_null (strstr (trouble->text, "%s"));
   g_assert_null (strchr (trouble->text, '\n'));
   g_assert_true (g_utf8_validate (trouble->text, -1, NULL));
+  g_assert_cmpstr (trouble->english, ==, trouble->text); /* no catalogue is there to make a difference */
   relay_trouble_free (trouble);
 }
 
@@ -251,6 +255,30 @@ test_copy (void)
   relay_trouble_free (NULL);
 }
 
+/* What a person is told is in their language; the log keeps to English, in what the table says and in what an error of ours
+ * says. */
+static void
+test_two_languages (void)
+{
+  Catalogue *catalogue = catalogue_new (GETTEXT_PACKAGE, "The configured token cannot be used: %s", "Nicht zu gebrauchen: %s");
+  g_autoptr (GError) plain = g_error_new_literal (RELAY_ERROR, RELAY_ERROR_IO, "as it is");
+  g_autoptr (GError) error = relay_error_new (RELAY_ERROR_AUTH_FAILED, "The configured token cannot be used: %s", "why");
+  g_autoptr (GError) same = g_error_copy (error);
+  g_autoptr (RelayTrouble) outer = relay_trouble_new_from_error (RELAY_CAUSE_BAD_CREDENTIALS, same);
+  g_autoptr (RelayTrouble) copy = relay_trouble_copy (outer);
+  g_autoptr (RelayTrouble) nested = relay_trouble_new_from_trouble (RELAY_CAUSE_RENEWAL_FAILED, copy);
+
+  g_assert_cmpstr (error->message, ==, "Nicht zu gebrauchen: why");
+  g_assert_cmpstr (relay_error_get_english (same), ==, "The configured token cannot be used: why");
+  g_assert_cmpstr (relay_error_get_english (plain), ==, "as it is");
+  g_assert_cmpstr (outer->text, ==, "Nicht zu gebrauchen: Nicht zu gebrauchen: why");
+  g_assert_cmpstr (outer->english, ==, "The configured token cannot be used: The configured token cannot be used: why");
+  g_assert_cmpstr (copy->english, ==, outer->english);
+  g_assert_nonnull (strstr (nested->text, outer->text));
+  g_assert_nonnull (strstr (nested->english, outer->english));
+  catalogue_free (catalogue);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -264,5 +292,6 @@ main (int argc, char **argv)
   g_test_add_func ("/trouble/server", test_server);
   g_test_add_func ("/trouble/hostile-words", test_hostile_words);
   g_test_add_func ("/trouble/copy", test_copy);
+  g_test_add_func ("/trouble/two-languages", test_two_languages);
   return g_test_run ();
 }
