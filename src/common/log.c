@@ -115,6 +115,8 @@ relay_log_lines (int level, const char *text)
 gpointer
 relay_log_begin_english (void)
 {
+  /* GLib decides at its first message whether there are translations at all: not in here, where there are none. */
+  (void) g_dgettext (GETTEXT_PACKAGE, "");
   return uselocale (newlocale (LC_MESSAGES_MASK, "C", duplocale (LC_GLOBAL_LOCALE)));
 }
 

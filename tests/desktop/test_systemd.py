@@ -13,7 +13,7 @@ import pytest
 import user_manager
 from notification_server import NotificationServer
 from notify_process import Service
-from relay_bus import PATH, RELAY
+from relay_bus import PATH, RELAY, BusError
 from user_manager import UID, UserManager
 from waiting import wait_until
 
@@ -372,6 +372,23 @@ def test_journal(configured, client, server):
     # The matches that prp-relayd(1) names.
     text = configured.run("journalctl", "--user", "-q", "-u", UNIT, "-o", "cat", "PRP_CODE=UNAVAILABLE")
     assert text.strip() and all("UNAVAILABLE" in line for line in text.splitlines())
+
+
+def test_the_journal_is_english(manager, client, server, token):
+    """Whatever the language of the user is, who is told in theirs: of a trouble, and of a configuration that is not taken."""
+    configure(manager, server, TokenFile=manager.write(manager.home / "token", token + "\n", mode=0o644))
+    manager.drop_in(UNIT, "Environment=LC_ALL=C.UTF-8 LANGUAGE=de")
+    activate(client)
+    _code, text = client.wait_error("BAD_CREDENTIALS", seconds=30)
+    logged = next(e for e in manager.journal(UNIT) if e.get("PRP_CODE") == "BAD_CREDENTIALS")["MESSAGE"]
+    assert "The configured token cannot be used: TokenFile" in logged and "is open to other users" in logged
+    assert "cannot be used" not in text and "is open to" not in text
+
+    configure(manager, server, "[Limits]\nMaxChannels=many")
+    with pytest.raises(BusError) as refusal:
+        client.command("Reload")
+    wait_until(lambda: "must be a whole number" in manager.log(UNIT), "the fault in the journal")
+    assert "must be a whole number" not in refusal.value.message
 
 
 # -- the sandbox
