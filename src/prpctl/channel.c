@@ -8,6 +8,7 @@
 #include "common/names.h"
 #include "client/json-writer.h"
 #include "prpctl/text.h"
+#include "prpctl/watch-cells.h"
 
 #define NAME_MAX_CHARS 255 /* a channel's own limit */
 #define ERROR_MAX_CHARS 300
@@ -309,13 +310,12 @@ get_state_style (const char *state)
 
 /* A cell, padded to its column; the last filled cell of a row ends it. */
 static void
-append_cell (GString *out, const char *cell, glong width, const char *style, const char *plain)
+append_cell (GString *out, const char *cell, guint width, const char *style, const char *plain)
 {
-  glong padding = width - g_utf8_strlen (cell, -1);
+  guint taken = prpctl_cells_measure (cell);
 
   g_string_append_printf (out, "%s%s%s", style, cell, plain);
-  for (glong i = 0; i < padding; i++)
-    g_string_append_c (out, ' ');
+  prpctl_cells_append_spaces (out, width - MIN (taken, width));
 }
 
 void
@@ -323,7 +323,7 @@ prpctl_channels_append_table (GString *out, GPtrArray *channels, guint64 now_use
 {
   const char *plain = prpctl_text_get_style (PRPCTL_STYLE_PLAIN, color);
   g_autoptr (GPtrArray) cells = g_ptr_array_new_with_free_func (g_free);
-  glong widths[N_COLUMNS] = { 0 };
+  guint widths[N_COLUMNS] = { 0 };
 
   g_ptr_array_add (cells, g_strdup (_("CHANNEL")));
   g_ptr_array_add (cells, g_strdup (_("STATE")));
@@ -345,7 +345,7 @@ prpctl_channels_append_table (GString *out, GPtrArray *channels, guint64 now_use
   }
 
   for (guint i = 0; i < cells->len; i++)
-    widths[i % N_COLUMNS] = MAX (widths[i % N_COLUMNS], g_utf8_strlen (cells->pdata[i], -1));
+    widths[i % N_COLUMNS] = MAX (widths[i % N_COLUMNS], prpctl_cells_measure (cells->pdata[i]));
   for (guint row = 0; row <= channels->len; row++) {
     gchar **cell = (gchar **) cells->pdata + row * N_COLUMNS;
     guint last = N_COLUMNS - 1;

@@ -8,6 +8,7 @@
 #include "common/names.h"
 #include "prpctl/advice.h"
 #include "prpctl/text.h"
+#include "prpctl/watch-cells.h"
 
 #define VALUE_MAX_CHARS 500
 
@@ -252,36 +253,16 @@ prpctl_status_summarize (const PrpctlStatus *status, guint64 now_usec)
   return g_string_free (line, FALSE);
 }
 
-static void
-append_spaces (GString *out, glong n)
-{
-  for (glong i = 0; i < n; i++)
-    g_string_append_c (out, ' ');
-}
-
-/* One line of the description, "      Token: expires in 5 min", or several where the value is long: broken at spaces, the
- * lines below each other. */
+/* One line of the description, "      Token: expires in 5 min", or several where the value is long, below each other. */
 static void
 append_field (GString *out, const char *label, const char *value)
 {
-  enum { LABEL_WIDTH = 14, VALUE_WIDTH = 84 };
-  g_auto (GStrv) words = g_strsplit (value, " ", -1);
-  glong column = 0;
+  enum { LABEL_WIDTH = 14, WIDTH = 100 };
+  guint width = prpctl_cells_measure (label);
 
-  append_spaces (out, LABEL_WIDTH - g_utf8_strlen (label, -1));
-  g_string_append_printf (out, "%s:", label);
-  for (char **word = words; *word != NULL; word++) {
-    glong width = g_utf8_strlen (*word, -1);
-
-    if (column > 0 && column + 1 + width > VALUE_WIDTH) {
-      g_string_append_c (out, '\n');
-      append_spaces (out, LABEL_WIDTH + 1);
-      column = 0;
-    }
-    g_string_append_printf (out, " %s", *word);
-    column += column > 0 ? width + 1 : width;
-  }
-  g_string_append_c (out, '\n');
+  prpctl_cells_append_spaces (out, LABEL_WIDTH - MIN (width, LABEL_WIDTH));
+  g_string_append_printf (out, "%s:%s", label, *value != '\0' ? " " : "");
+  prpctl_cells_append_wrapped (out, value, LABEL_WIDTH + 2, WIDTH);
 }
 
 static void

@@ -75,3 +75,63 @@ prpctl_cells_append_bar (GString *out, double percent, guint columns, const char
   for (; taken < columns; taken++)
     g_string_append (out, empty);
 }
+
+/*
+ * May a line be broken before @c, which is not the first character? Scripts with wide characters have no spaces between
+ * words: a line may end anywhere there, but not before what closes (a full stop, a bracket) or prolongs, and not behind
+ * what opens.
+ */
+static gboolean
+is_break (const char *c)
+{
+  gunichar next = g_utf8_get_char (c), previous = g_utf8_get_char (g_utf8_prev_char (c));
+
+  if (next == ' ' || next == '\0')
+    return TRUE;
+  switch (g_unichar_break_type (next)) {
+  case G_UNICODE_BREAK_CLOSE_PUNCTUATION:
+  case G_UNICODE_BREAK_CONDITIONAL_JAPANESE_STARTER:
+  case G_UNICODE_BREAK_EXCLAMATION:
+  case G_UNICODE_BREAK_NON_STARTER:
+    return FALSE;
+  case G_UNICODE_BREAK_OPEN_PUNCTUATION: /* narrow ones stand beside wide characters, too */
+    return g_unichar_iswide (next) || g_unichar_iswide (previous);
+  default:
+    return g_unichar_iswide (next) && g_unichar_break_type (previous) != G_UNICODE_BREAK_OPEN_PUNCTUATION;
+  }
+}
+
+/* Where the line that begins at @text ends, at most @columns wide if there is any place to break it. */
+static const char *
+find_line_end (const char *text, guint columns)
+{
+  const char *end = NULL;
+  const char *c = text;
+  guint width = 0;
+
+  do {
+    width += measure_char (g_utf8_get_char (c));
+    c = g_utf8_next_char (c);
+    if (is_break (c)) {
+      if (end != NULL && width > columns)
+        break;
+      end = c;
+    }
+  } while (*c != '\0');
+  return end;
+}
+
+void
+prpctl_cells_append_wrapped (GString *out, const char *text, guint indent, guint columns)
+{
+  do {
+    const char *end = *text != '\0' ? find_line_end (text, columns - MIN (columns, indent)) : text;
+
+    g_string_append_len (out, text, end - text);
+    g_string_append_c (out, '\n');
+    for (text = end; *text == ' '; text++)
+      ;
+    if (*text != '\0')
+      prpctl_cells_append_spaces (out, indent);
+  } while (*text != '\0');
+}

@@ -17,6 +17,10 @@ guint prpctl_cells_append (GString *out, const char *text, guint columns, gboole
 
 void prpctl_cells_append_spaces (GString *out, guint columns);
 
+/* Appends @text in lines of at most @columns, where it has places to break it. The first is filled up to column @indent
+ * already, where the others begin. Ends the last one, too. */
+void prpctl_cells_append_wrapped (GString *out, const char *text, guint indent, guint columns);
+
 /* Appends a bar of @columns, filled up to @percent (0…100) in steps of an eighth of a column, and with @empty behind.
  * Without @utf8, in whole columns of '#'. */
 void prpctl_cells_append_bar (GString *out, double percent, guint columns, const char *empty, gboolean utf8);

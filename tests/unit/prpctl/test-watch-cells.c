@@ -50,6 +50,35 @@ test_append (void)
   }
 }
 
+/* Between words, and anywhere in scripts without spaces, but for marks that may not begin or end a line. */
+static void
+test_append_wrapped (void)
+{
+  static const struct {
+    const char *text;
+    const char *expected;
+  } cases[] = {
+    { "", "\n" },
+    { "one", "one\n" },
+    { "one two three", "one two\n  three\n" },
+    { "one  two three", "one  two\n  three\n" },
+    { "much-too-long one", "much-too-long\n  one\n" },
+    { "日日日日日日日日日", "日日日日\n  日日日日\n  日\n" },
+    { "日日日日。日", "日日日\n  日。日\n" },
+    { "日日日(日", "日日日\n  (日\n" },
+    { "日日日「日」", "日日日\n  「日」\n" },
+    { "日日日ロー日", "日日日\n  ロー日\n" },
+    { "日日 word", "日日\n  word\n" },
+  };
+
+  for (gsize i = 0; i < G_N_ELEMENTS (cases); i++) {
+    g_autoptr (GString) out = g_string_new (NULL);
+
+    prpctl_cells_append_wrapped (out, cases[i].text, 2, 10);
+    g_assert_cmpstr (out->str, ==, cases[i].expected);
+  }
+}
+
 static void
 test_append_ascii (void)
 {
@@ -95,6 +124,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/watch-cells/measure", test_measure);
   g_test_add_func ("/watch-cells/append", test_append);
+  g_test_add_func ("/watch-cells/append-wrapped", test_append_wrapped);
   g_test_add_func ("/watch-cells/append-ascii", test_append_ascii);
   g_test_add_func ("/watch-cells/bar", test_bar);
   return g_test_run ();
