@@ -194,23 +194,6 @@ class Checks:
         yield from (f'missing: {name}' for name in sorted(used - set(listed)))
         yield from (f'has no text for people, or is no file: {name}' for name in sorted(set(listed) - used))
 
-    def check_messages(self):
-        """xgettext takes all messages without a complaint; every translation passes msgfmt"""
-        need('xgettext')
-        pot = self.scratch / 'prp-relay.pot'
-        status, output = run('xgettext', '--from-code=UTF-8', '--add-comments', '--keyword=_', '--keyword=N_',
-                             '--keyword=C_:1c,2', '--keyword=NC_:1c,2', '--keyword=g_dngettext:2,3',
-                             '--flag=N_:1:pass-c-format', '--flag=g_dngettext:2:pass-c-format', '--directory', self.source,
-                             '--files-from', self.source / 'po/POTFILES', '--output', pot)
-        if status != 0 or output.strip():
-            yield from [f'exit status {status}', *output.splitlines()]
-        elif not pot.is_file() or pot.read_text().count('\nmsgid ') < 2:
-            yield 'no message was found'
-        for language in re.sub(r'#.*', '', (self.source / 'po/LINGUAS').read_text()).split():
-            status, output = run('msgfmt', '--check', '--output-file=/dev/null', self.source / f'po/{language}.po')
-            if status != 0:
-                yield from output.splitlines()
-
     def check_codes(self):
         """every code of LastError is explained in README.md, in the D-Bus reference and by prpctl"""
         table = (self.source / 'src/common/trouble.c').read_text()
