@@ -29,14 +29,22 @@ def complete(server, prp):
 
 
 def actions(manager):
-    return re.findall(r"^(prp_\d) completed after 7.5 hours: All met$", manager.log(UNIT), re.MULTILINE)
+    """As they are shown by the last of the commands."""
+    manager.run("journalctl", "--sync", user=False)
+    shown = manager.run("sh", "-c", f"{COMMANDS[-1]} --quiet --no-pager --output=cat")
+    return re.findall(r"^(prp_\d) completed after 7.5 hours: All met$", shown, re.MULTILINE)
+
+
+def said(manager):
+    """All of the journal, whoever said it."""
+    return manager.run("journalctl", "--no-pager", user=False)
 
 
 def test_from_event_to_action(manager, server, token):
     path = manager.write(manager.home / "token", token + "\n")
     manager.write(manager.config / "relay.conf", f"[Server]\nUrl={server.url()}\n[Auth]\nTokenFile={path}\n")
     examples = manager.run("sh", "-c", "echo /usr/*/share/doc/prp-relay/examples /usr/share/doc/prp-relay/[e]xamples").split()[0]
-    assert COMMANDS[-1] == f"journalctl --user -u {UNIT}"
+    assert COMMANDS[-1] == f"journalctl --user -t {UNIT}"
     for command in COMMANDS[:-1]:
         manager.run("sh", "-c", f"cd {examples} && {command}")
     manager.wait_show(UNIT, ActiveState="active", UnitFileState="enabled")
@@ -45,12 +53,12 @@ def test_from_event_to_action(manager, server, token):
     server.wait_connection(1, seconds=30)
     # Where the state of a user's unit is depends on the version of systemd.
     cursor = f"cat ~/.config/{UNIT}/cursor ~/.local/state/{UNIT}/cursor 2>/dev/null"
-    wait_until(lambda: manager.run("sh", "-c", cursor, check=False), lambda: f"a cursor; {manager.log(UNIT)}", 30)
+    wait_until(lambda: manager.run("sh", "-c", cursor, check=False), lambda: f"a cursor; {said(manager)}", 30)
     complete(server, "prp_1")
-    wait_until(lambda: actions(manager) == ["prp_1"], lambda: f"the action; {manager.log(UNIT)}", 30)
+    wait_until(lambda: actions(manager) == ["prp_1"], lambda: f"the action; {said(manager)}", 30)
 
     manager.systemctl("stop", UNIT)
     manager.wait_show(UNIT, ActiveState="inactive", Result="success")
     complete(server, "prp_2")
     manager.systemctl("start", UNIT)
-    wait_until(lambda: actions(manager) == ["prp_1", "prp_2"], lambda: f"what came meanwhile; {manager.log(UNIT)}", 30)
+    wait_until(lambda: actions(manager) == ["prp_1", "prp_2"], lambda: f"what came meanwhile; {said(manager)}", 30)

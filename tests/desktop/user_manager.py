@@ -116,10 +116,14 @@ class UserManager:
         return wait_until(lambda: have() == wanted, lambda: f"{unit} {wanted}; it is {have()}\n{self.log(unit)}", seconds)
 
     def journal(self, unit):
-        """The messages, oldest first, as dictionaries."""
+        """The messages of a unit and about it, oldest first, as dictionaries."""
         self.run("journalctl", "--sync", user=False)
-        text = self.run("journalctl", "--user", "-q", "--no-pager", "-u", unit, "-o", "json")
-        return [json.loads(line) for line in text.splitlines()]
+        text = self.run("journalctl", "--user", "-q", "--no-pager", "-o", "json")
+        # The journal knows the unit of a process that still is there when it gets to its message: the last words of one
+        # that has ended are found by its name only.
+        fields = {"_SYSTEMD_USER_UNIT": f"{unit}.service", "USER_UNIT": f"{unit}.service", "SYSLOG_IDENTIFIER": unit}
+        return [entry for entry in map(json.loads, text.splitlines())
+                if any(entry.get(name) == value for name, value in fields.items())]
 
     def log(self, unit):
         return "\n".join(str(entry.get("MESSAGE")) for entry in self.journal(unit))
