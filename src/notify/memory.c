@@ -77,7 +77,8 @@ load_lines (const char *path, const char *head)
   text[length - 1] = '\0';
   lines = g_strsplit (text, "\n", -1);
   n_lines = g_strv_length (lines);
-  if (!g_str_equal (lines[0], head)) {
+  /* Of nothing but a line's end there are no lines. */
+  if (g_strcmp0 (lines[0], head) != 0) {
     set_aside (path, "it does not begin as it should");
     return NULL;
   }

@@ -144,6 +144,7 @@ test_damaged (Fixture *f, gconstpointer data)
     gssize length;
   } cases[] = {
     { "", 0 },
+    { "\n", -1 },
     { "nonsense\n", -1 },
     { "# prp-notify: muted PRPs, percent-encoded, a line each\np1\np", -1 }, /* its end is missing */
     { "# prp-notify: muted PRPs, percent-encoded, a line each\n%ff\n", -1 },
