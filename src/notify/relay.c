@@ -4,8 +4,10 @@
 #include <errno.h>
 
 #include "client/history.h"
+#include "client/owner.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "common/turn.h"
 
 /*
  * A chain of calls, each made from the answer to the one before, runs whenever there is another relay on the bus: its
@@ -25,6 +27,7 @@ struct NotifyRelay {
   sd_bus_slot *matches[4];
   sd_bus_slot *call; /* of the chain */
   gint64 call_usec;  /* CLOCK_MONOTONIC, when it was sent */
+  GSource *retry_turn;
   gboolean is_known; /* what earlier runs told was asked for */
 
   ClientCatchUp *catch_up;
@@ -94,6 +97,14 @@ has_left (const NotifyRelay *relay, const sd_bus_error *error)
           g_get_monotonic_time () - relay->call_usec < NOTIFY_RELAY_CALL_USEC);
 }
 
+static void
+tell_left (NotifyRelay *relay, const sd_bus_error *error)
+{
+  relay_notice ("There is no relay on the bus (%s); waiting for one", error->message != NULL ? error->message : error->name);
+  drop_page (relay);
+  relay->events->caught_up (relay->user_data);
+}
+
 static gboolean
 is_broken (NotifyRelay *relay, sd_bus_message *reply, const char *what)
 {
@@ -103,9 +114,7 @@ is_broken (NotifyRelay *relay, sd_bus_message *reply, const char *what)
   if (error == NULL)
     return FALSE;
   if (has_left (relay, error)) {
-    relay_notice ("There is no relay on the bus (%s); waiting for one", error->message != NULL ? error->message : error->name);
-    drop_page (relay);
-    relay->events->caught_up (relay->user_data);
+    tell_left (relay, error);
   } else {
     chain_broken (relay, what, error->message != NULL ? error->message : error->name);
   }
@@ -314,14 +323,32 @@ read_properties (NotifyRelay *relay, sd_bus_message *message)
 
 static void hold (NotifyRelay *relay);
 
+/* Of one that is there and does not answer (it was stopped, or the machine is short of everything) nothing is known, not even
+ * whose signals are its own: it is asked again. Nothing is missed by that, as the history goes on from where it was. */
+static void
+not_reached (NotifyRelay *relay, const sd_bus_error *error)
+{
+  if (has_left (relay, error)) {
+    tell_left (relay, error);
+    return;
+  }
+  relay_warning ("The relay does not answer (%s); asking again later", error->message != NULL ? error->message : error->name);
+  relay_turn_arm_in (relay->retry_turn, NOTIFY_RELAY_RETRY_USEC);
+  relay->events->caught_up (relay->user_data); /* as far as that goes */
+}
+
 static int
 on_properties (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
 {
   NotifyRelay *relay = user_data;
   const char *sender = sd_bus_message_get_sender (reply);
+  const sd_bus_error *error = sd_bus_message_get_error (reply);
 
-  if (is_broken (relay, reply, "Cannot reach the relay; waiting for it"))
+  relay->call = sd_bus_slot_unref (relay->call);
+  if (error != NULL) {
+    not_reached (relay, error);
     return 0;
+  }
   g_free (relay->owner);
   relay->owner = g_strdup (sender);
   if (read_properties (relay, reply) < 0)
@@ -346,6 +373,12 @@ begin_chain (NotifyRelay *relay, gboolean auto_start)
   client_catch_up_begin (relay->catch_up);
   relay->events->listing (relay->user_data);
   call_relay (relay, r, call, auto_start, on_properties);
+}
+
+static void
+on_retry (gpointer user_data)
+{
+  begin_chain (user_data, FALSE);
 }
 
 /* -- channels ---------------------------------------------------------------------------------------------------- */
@@ -499,11 +532,12 @@ static int
 on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   NotifyRelay *relay = user_data;
-  const char *name, *old_owner, *new_owner;
+  const char *old_owner, *new_owner;
 
-  if (sd_bus_message_read (message, "sss", &name, &old_owner, &new_owner) < 0 || !g_str_equal (name, RELAY_BUS_NAME) ||
+  if (!client_owner_read_changed (message, RELAY_BUS_NAME, &old_owner, &new_owner) ||
       g_strcmp0 (new_owner, relay->owner) == 0)
     return 0;
+  relay_turn_disarm (relay->retry_turn);
   relay->call = sd_bus_slot_unref (relay->call);
   relay->hold_call = sd_bus_slot_unref (relay->hold_call);
   relay->hold_again = FALSE;
@@ -531,8 +565,7 @@ notify_relay_new (sd_bus *bus, const ClientCursor *from, const NotifyRelayEvents
     const char *rule;
     sd_bus_message_handler_t handler;
   } rules[] = {
-    { "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-      "member='NameOwnerChanged',arg0='" RELAY_BUS_NAME "'", on_owner_changed },
+    { CLIENT_OWNER_RULE (RELAY_BUS_NAME), on_owner_changed },
     { "type='signal',sender='" RELAY_BUS_NAME "',path='" RELAY_OBJECT_PATH "',"
       "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='" RELAY_INTERFACE "'",
       on_properties_changed },
@@ -548,6 +581,7 @@ notify_relay_new (sd_bus *bus, const ClientCursor *from, const NotifyRelayEvents
   relay->events = events;
   relay->user_data = user_data;
   relay->catch_up = client_catch_up_new (from);
+  relay->retry_turn = relay_turn_new ("notify-relay-retry", on_retry, relay);
   relay->from = (ClientCursor){ from->kind, NULL, from->sequence };
   for (gsize i = 0; i < G_N_ELEMENTS (rules); i++) {
     int r = sd_bus_add_match_async (bus, &relay->matches[i], rules[i].rule, rules[i].handler, NULL, relay);
@@ -567,6 +601,7 @@ notify_relay_free (NotifyRelay *relay)
     sd_bus_slot_unref (relay->matches[i]);
   sd_bus_slot_unref (relay->call);
   sd_bus_slot_unref (relay->hold_call);
+  relay_turn_free (relay->retry_turn);
   drop_page (relay);
   client_catch_up_free (relay->catch_up);
   g_strfreev (relay->channels);

@@ -28,6 +28,7 @@ typedef struct {
 } NotifyRelayEvents;
 
 #define NOTIFY_RELAY_CALL_USEC (30 * G_USEC_PER_SEC) /* for an answer; it may have to be started first */
+#define NOTIFY_RELAY_RETRY_USEC (60 * (guint64) G_USEC_PER_SEC) /* until one that did not answer is asked again */
 #define NOTIFY_RELAY_PAGE_EVENTS 200
 #define NOTIFY_RELAY_KNOWN_EVENTS 1000 /* of earlier runs, to know the names of PRPs from */
 

@@ -5,6 +5,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "client/owner.h"
 #include "common/log.h"
 #include "common/turn.h"
 #include "notify/markup.h"
@@ -490,9 +491,9 @@ static int
 on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   NotifyServer *server = user_data;
-  const char *name, *old_owner, *new_owner;
+  const char *old_owner, *new_owner;
 
-  if (sd_bus_message_read (message, "sss", &name, &old_owner, &new_owner) < 0 || !g_str_equal (name, SERVER_NAME))
+  if (!client_owner_read_changed (message, SERVER_NAME, &old_owner, &new_owner))
     return 0;
   /* It came because it was asked: its answer is on its way. */
   if (server->state == ASKING && *old_owner == '\0' && server->capabilities == NULL && server->owner == NULL) {
@@ -562,9 +563,6 @@ on_signal (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 NotifyServer *
 notify_server_new (sd_bus *bus, const NotifyServerEvents *events, gpointer user_data)
 {
-  static const char owner_rule[] =
-    "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-    "member='NameOwnerChanged',arg0='" SERVER_NAME "'";
   static const char signal_rule[] =
     "type='signal',sender='" SERVER_NAME "',path='" SERVER_PATH "',interface='" SERVER_INTERFACE "'";
   NotifyServer *server = g_new0 (NotifyServer, 1);
@@ -577,7 +575,7 @@ notify_server_new (sd_bus *bus, const NotifyServerEvents *events, gpointer user_
   server->retry_usec = NOTIFY_SERVER_RETRY_USEC;
   server->is_there = TRUE; /* until there is something to show, for all that is known */
   notify_traits_set (&server->traits, "", NULL);
-  r = sd_bus_add_match_async (bus, &server->matches[0], owner_rule, on_owner_changed, NULL, server);
+  r = sd_bus_add_match_async (bus, &server->matches[0], CLIENT_OWNER_RULE (SERVER_NAME), on_owner_changed, NULL, server);
   if (r >= 0)
     r = sd_bus_add_match_async (bus, &server->matches[1], signal_rule, on_signal, NULL, server);
   if (r < 0)

@@ -3,6 +3,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "client/owner.h"
 #include "common/names.h"
 
 /*
@@ -99,10 +100,10 @@ static int
 on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   Monitor *monitor = user_data;
-  const char *name, *old_owner, *new_owner;
+  const char *old_owner, *new_owner;
 
-  if (sd_bus_message_read (message, "sss", &name, &old_owner, &new_owner) < 0 ||
-      !g_str_equal (name, RELAY_BUS_NAME) || g_str_equal (new_owner, monitor->owner != NULL ? monitor->owner : ""))
+  if (!client_owner_read_changed (message, RELAY_BUS_NAME, &old_owner, &new_owner) ||
+      g_str_equal (new_owner, monitor->owner != NULL ? monitor->owner : ""))
     return 0;
 
   if (monitor->started && monitor->owner != NULL)
@@ -153,8 +154,7 @@ monitor_match_signals (Monitor *monitor, GError **error)
     const char *rule;
     sd_bus_message_handler_t handler;
   } matches[] = {
-    { "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-      "member='NameOwnerChanged',arg0='" RELAY_BUS_NAME "'", on_owner_changed },
+    { CLIENT_OWNER_RULE (RELAY_BUS_NAME), on_owner_changed },
     { "type='signal',sender='" RELAY_BUS_NAME "',path='" RELAY_OBJECT_PATH "',"
       "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='" RELAY_INTERFACE "'",
       on_properties_changed },

@@ -5,6 +5,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "client/owner.h"
 #include "common/names.h"
 #include "prpctl/channel.h"
 #include "prpctl/history-call.h"
@@ -493,10 +494,10 @@ static int
 on_owner_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
   PrpctlWatchRelay *relay = user_data;
-  const char *name, *old_owner, *new_owner;
+  const char *old_owner, *new_owner;
 
-  if (sd_bus_message_read (message, "sss", &name, &old_owner, &new_owner) < 0 ||
-      !g_str_equal (name, RELAY_BUS_NAME) || g_str_equal (new_owner, relay->owner != NULL ? relay->owner : ""))
+  if (!client_owner_read_changed (message, RELAY_BUS_NAME, &old_owner, &new_owner) ||
+      g_str_equal (new_owner, relay->owner != NULL ? relay->owner : ""))
     return 0;
 
   if (prpctl_watch_relay_is_connected (relay))
@@ -549,8 +550,7 @@ match_signals (PrpctlWatchRelay *relay, GError **error)
     const char *rule;
     sd_bus_message_handler_t handler;
   } matches[] = {
-    { "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',interface='org.freedesktop.DBus',"
-      "member='NameOwnerChanged',arg0='" RELAY_BUS_NAME "'", on_owner_changed },
+    { CLIENT_OWNER_RULE (RELAY_BUS_NAME), on_owner_changed },
     { "type='signal',sender='" RELAY_BUS_NAME "',path='" RELAY_OBJECT_PATH "',"
       "interface='org.freedesktop.DBus.Properties',member='PropertiesChanged',arg0='" RELAY_INTERFACE "'",
       on_properties_changed },

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
 """prp-notify and the relay: what happened while nobody listened, once; and trouble that the person has to see to."""
 
+import threading
 import time
 
 import pytest
 from gi.repository import GLib
 
-from fake_relay import FakeRelay, History, Refusal
+from fake_relay import Connection, FakeRelay, History, Refusal
 from notify_bench import desktop, idle_notifier, monotonic, notifier, service, stays
+from notify_process import NAME
 from waiting import holds_for, wait_until
 
 __all__ = ["desktop", "idle_notifier", "monotonic", "notifier", "service"]  # fixtures
@@ -230,6 +232,49 @@ def test_an_outage(bus, idle_notifier, desktop, monotonic):
     monotonic.advance(200)
     stays(desktop, 1)
     idle_notifier.stop()
+
+
+def test_strangers(bus, idle_notifier, desktop):
+    """Nobody but the bus says who is the relay, and nobody but the relay what happened."""
+    relay = FakeRelay(bus.address)
+    idle_notifier.start()
+    stranger = Connection(bus.address)
+    own_name = stranger.connection.get_unique_name()
+    stranger.connection.emit_signal(NAME, "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged",
+                                    GLib.Variant("(sss)", ("dev.prp.Relay1", "", own_name)))
+    stranger.emit("PrpDeleted", "(sssa{sv})", "forged", "proj_1", "", {"type": GLib.Variant("s", "prp.deleted"),
+                  "data": GLib.Variant("a{sv}", {"id": GLib.Variant("s", "forged")})}, destination=NAME)
+    stranger.bus_call("GetId", None)
+    relay.emit_deleted("true")
+    desktop.wait_shown("PRP true", "Deleted")
+    stays(desktop, 1)
+    idle_notifier.stop()
+    stranger.close()
+    relay.close()
+
+
+def test_it_does_not_answer_at_first(bus, idle_notifier, desktop, monotonic):
+    """A relay that was there, but stopped: it is asked again, and then nothing is missing."""
+    relay = FakeRelay(bus.address)
+    relay.store_deleted("old")
+    idle_notifier.start()
+    idle_notifier.stop()
+    relay.store_deleted("meanwhile")
+    stopped = threading.Event()
+    relay.during["State"] = stopped.wait
+    idle_notifier.launch()
+    idle_notifier.wait_log("is ready", 2)
+    monotonic.advance(31)
+    idle_notifier.wait_log("does not answer")
+    relay.during.clear()
+    stopped.set()
+    monotonic.advance(61)
+    desktop.wait_shown("PRP meanwhile", "Deleted")
+    relay.emit_deleted("live")
+    desktop.wait_shown("PRP live", "Deleted", count=2)
+    stays(desktop, 2)
+    idle_notifier.stop()
+    relay.close()
 
 
 def test_the_relay_leaves_in_trouble(bus, idle_notifier, desktop, monotonic):

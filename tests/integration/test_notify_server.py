@@ -7,6 +7,7 @@ from gi.repository import GLib
 
 from notification_server import NotificationServer
 from notify_bench import desktop, idle_notifier, monotonic, notifier, service, stays
+from notify_process import NAME
 from relay_bus import Client
 from waiting import wait_until
 
@@ -176,8 +177,11 @@ def test_hostile(notifier, desktop, service, bus):
     for action in ("", "nonsense", "x" * 100000, "Mute"):
         desktop.invoke(n.id, action, "x" * 100000)
     stranger = Client(bus.address, listens=False)
+    # Not even where the name went is theirs to tell.
+    stranger.connection.emit_signal(NAME, "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged", GLib.Variant(
+        "(sss)", ("org.freedesktop.Notifications", "", stranger.connection.get_unique_name())))
     for member, signature, arguments in (("ActionInvoked", "(us)", (n.id, "mute")), ("NotificationClosed", "(uu)", (n.id, 2))):
-        stranger.connection.emit_signal(None, "/org/freedesktop/Notifications", "org.freedesktop.Notifications", member,
+        stranger.connection.emit_signal(NAME, "/org/freedesktop/Notifications", "org.freedesktop.Notifications", member,
                                         GLib.Variant(signature, arguments))
     for _ in range(5000):
         desktop.invoke(7777, "default", "t")
