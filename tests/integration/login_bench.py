@@ -4,6 +4,7 @@
 import fcntl
 import os
 import pty
+import signal
 import subprocess
 import termios
 import threading
@@ -64,6 +65,9 @@ class Terminal:
         self.fd, self.slave = pty.openpty()
 
         def own_it():
+            # Whoever started the tests may have had them ignored, as nohup does.
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
             os.setsid()
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
