@@ -135,6 +135,20 @@ def watched(extension, connected, client):
 
 # -- what is shown
 
+WORDS = {
+    "en": {"name": "PRP relay: {}", "unauthorized": "Not signed in", "offline": "Offline", "connected": "Connected",
+           "as of": "Correct as of"},
+    "de": {"name": "PRP-Relay: {}", "unauthorized": "Nicht angemeldet", "offline": "Offline", "connected": "Verbunden",
+           "as of": "Stand:"},
+}
+
+
+def wait_time(extension, language):
+    """As of when the PRPs are right."""
+    extension.wait_rows(lambda rows: any(re.match(rf"{WORDS[language]['as of']} \d", text) for row in rows for text in row),
+                        "its time")
+
+
 def show_shop(extension, server):
     """The three PRPs, in the open menu."""
     for prp in PRPS:
@@ -188,20 +202,24 @@ def test_picture_of_the_menu(watched, server, language, pictures):
     check_picture(watched.screenshot(pictures / f"panel-menu{SUFFIX[language]}.png"))
 
 
-def test_picture_of_unauthorized(watched, server, client, pictures):
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_picture_of_unauthorized(watched, server, client, language, pictures):
+    words = WORDS[language]
     show_shop(watched, server)
     server.tokens = {"another"}
     server.connection.abort()
     client.wait_state("unauthorized")
     watched.wait_icon("unauthorized")
-    watched.wait_name("PRP relay: Not signed in")
-    watched.wait_rows(lambda rows: "Not signed in" in rows[0], "the state")
+    watched.wait_name(words["name"].format(words["unauthorized"]))
+    watched.wait_rows(lambda rows: words["unauthorized"] in rows[0], "the state")
     watched.wait_rows(lambda rows: any("prpctl login" in text for row in rows for text in row), "what to do")
-    watched.wait_rows(lambda rows: any(re.match(r"Correct as of \d", text) for row in rows for text in row), "its time")
-    check_picture(watched.screenshot(pictures / "unauthorized.png"))
+    wait_time(watched, language)
+    check_picture(watched.screenshot(pictures / f"unauthorized{SUFFIX[language]}.png"))
 
 
-def test_picture_of_offline(extension, relay, new_server, client, certificates, token, pictures):
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_picture_of_offline(extension, relay, new_server, client, certificates, token, language, pictures):
+    words = WORDS[language]
     server = new_server(tls=server_context(certificates.elsewhere))
     server.tokens = {token}
     network = Network(relay, server.port)
@@ -214,15 +232,14 @@ def test_picture_of_offline(extension, relay, new_server, client, certificates, 
         network.down()
         client.wait_state("offline", seconds=20)
         extension.wait_icon("offline")
-        extension.wait_rows(lambda rows: "Offline" in rows[0], "the state")
-        extension.wait_rows(lambda rows: any(re.match(r"Correct as of \d", text) for row in rows for text in row),
-                            "its time")
+        extension.wait_rows(lambda rows: words["offline"] in rows[0], "the state")
+        wait_time(extension, language)
         extension.wait_text(*(name for _, name, *_ in PRPS))
-        check_picture(extension.screenshot(pictures / "offline.png"))
+        check_picture(extension.screenshot(pictures / f"offline{SUFFIX[language]}.png"))
         network.up()
         client.wait_state("connected", seconds=20)
         extension.wait_icon("connected")
-        extension.wait_rows(lambda rows: "Connected" in rows[0], "the state")
+        extension.wait_rows(lambda rows: words["connected"] in rows[0], "the state")
     finally:
         if relay.is_running():
             relay.stop()
