@@ -433,6 +433,8 @@ on_notified (sd_bus_message *reply, void *user_data, sd_bus_error *ret_error)
   } else {
     relay_debug ("Notification %u is shown", id);
     end_pause (server);
+    if (server->owner == NULL) /* it answers for the first time */
+      set_owner (server, sd_bus_message_get_sender (reply));
     if (call->note != NULL)
       set_id (call->note, id);
     else if (find_note (server, id) == NULL)

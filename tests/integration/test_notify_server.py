@@ -156,6 +156,11 @@ def test_it_does_not_say_what_it_can_do(idle_notifier, desktop, connected, servi
     monotonic.advance(31)
     n = desktop.wait_shown("Status: <b>")
     assert n.actions == {} and "value" not in n.hints
+    # It is known by its first answer, whatever that is: it says what was closed.
+    idle_notifier.wait_log("is shown")
+    desktop.close(n.id)
+    service.progress("p", 10)
+    stays(desktop, 1)
 
 
 def test_it_refuses(notifier, desktop, service):
