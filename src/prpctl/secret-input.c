@@ -162,8 +162,13 @@ begin (Terminal *terminal, GError **error)
   sigset_t mask;
 
   sigemptyset (&mask);
-  for (gsize i = 0; i < G_N_ELEMENTS (signals); i++)
-    sigaddset (&mask, signals[i]);
+  for (gsize i = 0; i < G_N_ELEMENTS (signals); i++) {
+    struct sigaction action;
+
+    /* One that is ignored, as under nohup, would still be told of here. */
+    if (sigaction (signals[i], NULL, &action) == 0 && action.sa_handler != SIG_IGN)
+      sigaddset (&mask, signals[i]);
+  }
   sigprocmask (SIG_BLOCK, &mask, &terminal->old_mask);
   terminal->signals = signalfd (-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 

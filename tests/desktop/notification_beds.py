@@ -339,7 +339,7 @@ DUNST_RULES = """[global]
 # Each notification in a file of its own, which is there as a whole or not at all. Which came first is for dunst to say:
 # scripts overtake each other.
 DUNST_SCRIPT = """#!/bin/sh
-cd {directory} || exit
+cd "$RECORDS" || exit
 n=$DUNST_TIMESTAMP.$$
 printf '%s\\0' "$DUNST_ID" "$DUNST_SUMMARY" "$DUNST_BODY" >".$n" && mv ".$n" "$n"
 """
@@ -356,24 +356,23 @@ class Dunst(X11Bed):
 
     def make_screen(self):
         super().make_screen()
-        self._records = self.directory / "records"
-        self._records.mkdir()
         self._choice = self.directory / "choice"
         script, menu, config = (self.directory / name for name in ("record", "menu", "dunstrc"))
-        script.write_text(DUNST_SCRIPT.format(directory=self._records))
+        script.write_text(DUNST_SCRIPT)
         menu.write_text(DUNST_MENU.format(choice=self._choice))
         for program in (script, menu):
             program.chmod(0o755)
         config.write_text(DUNST_RULES.format(script=script, menu=menu, markup=self.markup))
-        self.command = ["dunst", "-config", config]
+        self._dunst = ["dunst", "-config", config]
 
     def control(self, *arguments):
         return run("dunstctl", *arguments, env=self.environment)
 
-    def crash(self):
-        super().crash()
-        for record in self._records.iterdir():
-            record.unlink()
+    def start(self):
+        # A place of its own for each one: the scripts of one that has crashed may still be writing.
+        self._records = pathlib.Path(tempfile.mkdtemp(prefix="records.", dir=self.directory))
+        self.command = ["env", f"RECORDS={self._records}", *self._dunst]
+        return super().start()
 
     def _displayed(self):
         """id → (summary, body as it was sent) of what its rule has told of, and what is not history yet."""

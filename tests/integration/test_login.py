@@ -254,6 +254,15 @@ def test_given_up(plain, prpctl, how):
     assert terminal.echoes and prpctl.stored() is None and "secret" not in terminal.shown
 
 
+def test_an_ignored_signal(plain, prpctl):
+    """As whoever started it has it: nothing that was typed goes for it, and it does not ask again."""
+    terminal = prpctl.in_shell('trap "" QUIT; "$PRPCTL" login; echo ended-$?')
+    terminal.wait_prompt()
+    terminal.type("\x1c" + NEW + "\n")
+    terminal.wait_for("ended-0")
+    assert terminal.shown.count("Token (") == 1 and prpctl.stored() == NEW + "\n"
+
+
 def test_stopped_and_continued(plain, prpctl):
     """Ctrl-Z: the shell's terminal is as it was; what was begun is to be typed again."""
     terminal = prpctl.in_shell('"$PRPCTL" login; stty -a | tr " " "\\n" | grep "echo;*$"; read -r line; fg; echo ended-$?')
