@@ -103,6 +103,15 @@ bus_source_finalize (GSource *source)
   g_clear_pointer (&self->bus, sd_bus_unref);
 }
 
+/* What strangers say in the name of the bus is heard by nobody. sd-bus takes any unique name for the sender that a match rule
+ * names, its own rules included: it would believe each of them that a peer it tracks has left. */
+static int
+drop_forged (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
+{
+  return sd_bus_message_is_signal (message, "org.freedesktop.DBus", NULL) > 0 &&
+         g_strcmp0 (sd_bus_message_get_sender (message), "org.freedesktop.DBus") != 0;
+}
+
 GSource *
 relay_bus_source_new (sd_bus *bus, const RelayBusSourceEvents *events, gpointer user_data)
 {
@@ -115,6 +124,8 @@ relay_bus_source_new (sd_bus *bus, const RelayBusSourceEvents *events, gpointer 
   GSource *source = g_source_new (&funcs, sizeof (BusSource));
   BusSource *self = (BusSource *) source;
 
+  /* It goes with the bus. Without memory for it there is none for anything else. */
+  (void) sd_bus_add_filter (bus, NULL, drop_forged, NULL);
   self->bus = sd_bus_ref (bus);
   self->events = events;
   self->user_data = user_data;

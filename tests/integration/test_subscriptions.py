@@ -10,7 +10,7 @@ import threading
 import pytest
 from gi.repository import GLib
 
-from relay_bus import ERROR, HERE, LIMITS_EXCEEDED, PATH, RELAY, BusError
+from relay_bus import ERROR, HERE, LIMITS_EXCEEDED, NAME, PATH, RELAY, BusError, Client
 from waiting import SCALE, wait_until
 
 FOUR = ["project:p1", "agent:a1", "invalid:channel", "prp:x1"]
@@ -430,3 +430,18 @@ def test_stopped_while_a_call_waits(connected, server, client):
     os.kill(connected.pid, signal.SIGTERM)
     assert connected.wait_exit() == 0
     wait_until(reply.done, "an answer, be it an error")
+
+
+def test_a_stranger_ends_no_hold(bus, connected, client):
+    """Only the bus says who has left it."""
+    holder, stranger = Client(bus.address), Client(bus.address, listens=False)
+    holder.hold("project:a")
+    client.wait_channel("project:a", State="active")
+    name = holder.connection.get_unique_name()
+    stranger.connection.emit_signal(NAME, "/org/freedesktop/DBus", "org.freedesktop.DBus", "NameOwnerChanged",
+                                    GLib.Variant("(sss)", (name, name, "")))
+    stranger.ping()  # it is handled by then
+    assert "project:a" in client.channels()
+    holder.close()
+    wait_until(lambda: "project:a" not in client.channels(), "the end of the hold")
+    stranger.close()
