@@ -19,9 +19,9 @@ import extension_bed
 from certificates import server_context
 from extension_bed import DISABLED, SETTINGS, UUID, Extension, Ledger
 from prp_server import TEXT, frame
-from relay_process import Home
+from relay_process import BUILD_DIR, Home
 from shell_bed import Shell
-from wake_lab import Network
+from wake_lab import Network, preload
 from waiting import wait_until
 
 SOURCE_DIR = pathlib.Path(__file__).resolve().parents[2]
@@ -108,6 +108,15 @@ def home(shell):
 @pytest.fixture
 def bus(shell):
     return shell.bus
+
+
+@pytest.fixture
+def idle_relay(idle_relay, language):
+    """Speaks the language of the Shell."""
+    if language != "en":
+        idle_relay.environment.update(LANGUAGE=language, PRP_SHIM_LOCALEDIR=str(BUILD_DIR / "po"))
+        preload(idle_relay.environment, "locale")
+    return idle_relay
 
 
 @pytest.fixture
