@@ -17,6 +17,7 @@ COMMANDS = re.findall(r"^#     (.*)$", (EXAMPLES_DIR / f"{UNIT}.service").read_t
 
 @pytest.fixture
 def manager(tmp_path_factory):
+    user_manager.check_machine()
     manager = UserManager(user_manager.install(tmp_path_factory.mktemp("installed")))
     yield manager
     manager.finish()

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import types
 
+import pytest
+
 from relay_bus import Client
 from relay_process import BUILD_DIR
 from waiting import SCALE, wait_until
@@ -28,11 +30,13 @@ NEEDED = {"unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-lin
 
 
 def check_machine():
-    """Fails in words where no user manager can be had."""
+    """Fails in words where no user manager can be had; an ordinary user, who can do nothing about it, skips. In CI
+    that is a failure, too: there nobody would see that these tests are gone."""
     missing = [f"{what} (package {package})" for what, package in NEEDED.items()
                if not (pathlib.Path(what).exists() if what[0] == "/" else shutil.which(what))]
     assert not missing, f"a user manager cannot be tried without: {', '.join(missing)}"
-    assert os.geteuid() == 0, "a user manager of its own takes namespaces that only root may make"
+    if os.geteuid() != 0:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("only root may give a user manager a control group of its own")
 
 
 def install(directory):
