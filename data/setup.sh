@@ -27,7 +27,7 @@ TEST_PACKAGES=(
   gir1.2-atspi-2.0 at-spi2-core fonts-dejavu-core
   gnome-keyring libsecret-tools
   dbus-user-session util-linux
-  gnome-shell fonts-cantarell
+  gnome-shell fonts-cantarell librsvg2-common
 )
 # For the types of GNOME Shell, which are on npm's registry. Debian's npm brings 300 packages along: only where there is
 # no other one.

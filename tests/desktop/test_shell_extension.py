@@ -16,6 +16,7 @@ import signal
 import pytest
 
 import extension_bed
+import shlex
 from certificates import server_context
 from extension_bed import DISABLED, SETTINGS, UUID, Extension, Ledger
 from prp_server import TEXT, frame
@@ -345,7 +346,7 @@ def test_buttons(watched, server, client):
 
 def test_connect_starts_the_relay(extension, relay, bus, client):
     """The bus does, if it knows how."""
-    bus.add_service("dev.prp.Relay1", " ".join(relay.command()))
+    bus.add_service("dev.prp.Relay1", shlex.join(relay.command()))
     client.bus_call("ReloadConfig")
     try:
         extension.open()

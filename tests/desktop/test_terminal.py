@@ -8,6 +8,7 @@ The picture of the README is made anew by
 
 import os
 import re
+import shlex
 import subprocess
 import time
 
@@ -64,7 +65,7 @@ class Screen:
         colors = [word for name, color in COLORS.items() for word in ("-xrm", f"XTerm*{name}: {color}")]
         self.terminal = self.start(
             ["xterm", *colors, "-u8", "-fa", "DejaVu Sans Mono", "-fd", "Noto Sans Mono CJK JP", "-fs", "11", "-b", "8", "-geometry",
-             f"{COLUMNS}x{LINES}+0+0", "-e", "script", "-qefc", " ".join(command), str(self.log)], self.environment)
+             f"{COLUMNS}x{LINES}+0+0", "-e", "script", "-qefc", shlex.join(command), str(self.log)], self.environment)
 
     def start(self, command, environment, **options):
         self.processes.append(subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, **options))

@@ -13,12 +13,17 @@ from fake_relay import SECONDS, SOURCE_DIR
 COMPLETIONS = SOURCE_DIR / "data" / "completions"
 
 
+def definition(line, kind):
+    """The file of completions for the program of the line, as a word of a shell's."""
+    return shlex.quote(f"{COMPLETIONS / shlex.split(line)[0]}.{kind}")
+
+
 def bash(line, environment, directory):
     """COMPREPLY of an interactive bash, as words; what bash keeps of the begun word is put back in front."""
     script = directory / "complete.bash"
     script.write_text(f"""
         . /usr/share/bash-completion/bash_completion
-        . {COMPLETIONS / shlex.split(line)[0]}.bash
+        . {definition(line, "bash")}
         COMP_LINE=$1 COMP_POINT=${{#1}}
         read -ra rough <<<"$1"
         [[ $1 == *' ' ]] && rough+=('')
@@ -49,7 +54,7 @@ def bash(line, environment, directory):
 
 def fish(line, environment, directory):
     """The words of fish's own `complete -C`; what they are is left out."""
-    program = f"source {COMPLETIONS / shlex.split(line)[0]}.fish; complete -C {shlex.quote(line)}"
+    program = f"source {definition(line, 'fish')}; complete -C {shlex.quote(line)}"
     done = subprocess.run(["fish", "--no-config", "-c", program],
                           env={**environment, "HOME": str(directory), "XDG_CONFIG_HOME": str(directory)},
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=SECONDS, check=False)
@@ -87,7 +92,7 @@ bindkey '^X' tell
 def zsh(line, environment, directory):
     """What an interactive zsh, in a terminal of its own, adds as matches."""
     setup, ready, offered = directory / "setup.zsh", directory / "ready", directory / "offered"
-    setup.write_text(ZSH_SETUP.format(completions=COMPLETIONS, directory=directory))
+    setup.write_text(ZSH_SETUP.format(completions=shlex.quote(str(COMPLETIONS)), directory=directory))
     for path in (ready, offered):
         path.unlink(missing_ok=True)
     parent, child = pty.openpty()

@@ -3,6 +3,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 
 import pytest
@@ -23,7 +24,7 @@ def complete(request, environment, tmp_path):
     programs = tmp_path / "bin"
     programs.mkdir()
     wrapper = programs / "prpctl"
-    wrapper.write_text(f'#!/bin/sh\nexec {" ".join([*WRAPPER, str(PRPCTL)])} "$@"\n')
+    wrapper.write_text(f'#!/bin/sh\nexec {shlex.join([*WRAPPER, str(PRPCTL)])} "$@"\n')
     wrapper.chmod(0o755)
     environment.update(PATH=f"{programs}:{os.environ['PATH']}", HOME=str(tmp_path))
     return lambda line: getattr(shell_completion, request.param)(line, environment, tmp_path)

@@ -172,7 +172,7 @@ def test_unit_is_one(tmp_path):
         pytest.skip("systemd-analyze is not installed")
     (tmp_path / "run").mkdir(mode=0o700)
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("ExecStart=prpctl", f"ExecStart={PRPCTL}"))
+    unit.write_text(UNIT.read_text().replace("ExecStart=prpctl", f'ExecStart="{PRPCTL}"'))
     environment = {**os.environ, "HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "run"), "XDG_CONFIG_HOME": str(tmp_path)}
     done = subprocess.run(["systemd-analyze", "--user", "--man=no", "--recursive-errors=no", "verify", unit], env=environment,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)

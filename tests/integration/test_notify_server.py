@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """prp-notify and the notification server: one that comes, goes, changes, is slow, refuses, or means no good."""
 
+import shlex
 import sys
 
 from gi.repository import GLib
@@ -106,7 +107,7 @@ def test_what_nobody_saw_is_told_by_the_next(idle_notifier, bus, connected, serv
 
 def test_one_that_is_started(idle_notifier, bus, connected, service, client):
     """By the bus, when it is needed."""
-    bus.add_service("org.freedesktop.Notifications", f"{sys.executable} {HERE}/notification_program.py")
+    bus.add_service("org.freedesktop.Notifications", shlex.join([sys.executable, f"{HERE}/notification_program.py"]))
     client.bus_call("ReloadConfig")
     idle_notifier.start()
     owner = client.bus_call("NameHasOwner", "(s)", "org.freedesktop.Notifications")

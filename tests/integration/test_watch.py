@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -273,7 +274,7 @@ def test_suspend(relay, terminal):
     one = terminal(command=["bash", "--norc", "--noprofile", "-i"], variables={"PS1": "shell> "})
     one.wait_text("shell>")
     at_the_prompt = one.modes()
-    one.press(" ".join(COMMAND) + "\n")
+    one.press(shlex.join(COMMAND) + "\n")
     create(relay, "prp_1", "The first")
     one.wait_text("The first", "q quit")
     entered = one.output.count(b"\033[?1049h")

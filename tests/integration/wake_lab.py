@@ -21,16 +21,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 LOGIND = ("org.freedesktop.login1", "/org/freedesktop/login1")
 
 
-def shim(name):
-    path = BUILD_DIR / "tests" / "integration" / f"shim-{name}.so"
-    assert path.exists(), f"there is no {path}: build it"
-    return str(path)
+SHIMS = BUILD_DIR / "tests" / "integration"
 
 
 def preload(environment, name):
-    """The environment with a shim more in it."""
-    before = environment.get("LD_PRELOAD")
-    environment["LD_PRELOAD"] = f"{before}:{shim(name)}" if before else shim(name)
+    """The environment with a shim more in it. A path in LD_PRELOAD ends at a space, so it is by its name that it is found."""
+    file = f"shim-{name}.so"
+    assert (SHIMS / file).exists(), f"there is no {SHIMS / file}: build it"
+    for variable, value in (("LD_PRELOAD", file), ("LD_LIBRARY_PATH", str(SHIMS))):
+        environment[variable] = ":".join([*filter(None, environment.get(variable, "").split(":")), value])
     if is_sanitized():
         environment["ASAN_OPTIONS"] += ":verify_asan_link_order=0"
 
