@@ -104,7 +104,9 @@ bus_source_finalize (GSource *source)
 }
 
 /* What strangers say in the name of the bus is heard by nobody. sd-bus takes any unique name for the sender that a match rule
- * names, its own rules included: it would believe each of them that a peer it tracks has left. */
+ * names, its own rules included: it would believe each of them that a peer it tracks has left.
+ *
+ * sd-bus rewinds a message for its filters. A handler of replies that goes on reading one later has to return 1 for it. */
 static int
 drop_forged (sd_bus_message *message, void *user_data, sd_bus_error *ret_error)
 {
