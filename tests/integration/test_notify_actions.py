@@ -155,6 +155,7 @@ def test_open_fails(opening, desktop, service, programs, request, how, home):
     failure = desktop.wait_shown("The address cannot be opened", "https://prp.example/proj_1/prps/p")
     opening.wait_log("Cannot open https://prp.example")
     assert not programs.exists()
+    opening.wait_log(f"Notification {failure.id} is shown")  # it knows the number that the server gave
     desktop.invoke(failure.id, "default")
     desktop.wait_nothing_shown()
 
