@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""Who is measured: the plain sender, the relay in its ways, and the peers. All are asked the same things.
+
+A peer is a program tests/bench/peers/NAME/run. It gets PRP_URL, PRP_TOKEN, PRP_CHANNELS (comma separated) and
+DBUS_SESSION_BUS_ADDRESS in its environment, owns dev.prp.Relay1, relays events as the signals of the contract, prints `ready`
+when it is subscribed, and ends on SIGTERM.
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+from bed import HERE, TOKEN, TOOLS, Tool
+from relay_bus import NAME
+from relay_process import Relay
+from waiting import wait_until
+
+PEERS = HERE / "peers"
+CHANNEL = "project:bench"
+START_SEC = 30
+END_SEC = 10
+
+
+def children_of(pid):
+    try:
+        texts = [p.read_text() for p in pathlib.Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        return []
+    return [int(child) for text in texts for child in text.split()]
+
+
+def cpu_clock(pid):
+    """The id of the clock of a process's CPU time, all its threads, to the nanosecond (clock_getcpuclockid(3))."""
+    return ~pid << 3 | 2
+
+
+class Contender:
+    """Between start() and stop() it has the bus name, and relays (or sends) what pour() and pace() bring about."""
+
+    name = ""
+    is_peer = False
+
+    def __init__(self, bed):
+        self.bed = bed
+        self.process = None
+        self.n_sent = 0
+
+    def pids(self):
+        found = [self.process.pid]
+        for pid in found:
+            found += children_of(pid)
+        return found
+
+    def cpu_sec(self):
+        return sum(time.clock_gettime(cpu_clock(pid)) for pid in self.pids())
+
+    def rss_bytes(self):
+        """Of the program itself, what it shares with others included."""
+        status = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in self.pids()]
+        return sum(int(text.split("VmRSS:")[1].split()[0]) * 1024 for text in status)
+
+    def stop(self):
+        """The name is free after that."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(END_SEC)
+        except subprocess.TimeoutExpired:
+            for pid in self.pids():
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+        wait_until(lambda: self.bed.client.owner() is None, f"{NAME} to be free")
+
+    def send(self, n_events, rate=0):
+        """(began, ended) of the sending; numbers are never used again."""
+        first, self.n_sent = self.n_sent, self.n_sent + n_events
+        # Ids are seen once only, by whatever relay: each contender starts in a place of its own.
+        answer = self.ask_for(n_events, self.base + first, rate)
+        return tuple(map(int, answer.split()))
+
+    base = 0
+
+    def ask_for(self, n_events, first, rate):
+        return self.bed.server.ask("pace" if rate else "pour", n_events, first, *([rate] if rate else []))
+
+
+class PlainSender(Contender):
+    name = "plain sender"
+
+    def start(self):
+        self.tool = Tool([TOOLS / "plain-sender"], self.bed.environment, self.bed.home.directory / "sender.log")
+        self.process = self.tool.process
+        wait_until(self.bed.client.owner, f"{NAME} of the plain sender", START_SEC)
+
+    def ask_for(self, n_events, first, rate):
+        return self.tool.ask(n_events, first, rate)
+
+    def stop(self):
+        super().stop()
+        self.tool.finish()
+
+
+class QuietRelay(Relay):
+    """As it runs in a session: without --verbose."""
+
+    def command(self, *arguments):
+        return [word for word in super().command(*arguments) if word != "--verbose"]
+
+
+class TheRelay(Contender):
+    """Its store stays from start to start: from the second round on the history is full, as it is after a while."""
+
+    history = True
+    settings = {}
+
+    def __init__(self, bed):
+        super().__init__(bed)
+        self.state = bed.stores / self.name.replace(" ", "-").replace(",", "")
+        self.state.mkdir()
+        self.relay = QuietRelay(bed.home, bed.bus)
+        self.token = bed.home.write_secret("token", TOKEN)
+        self.base = time.time_ns() // 1000 * 100
+
+    def configure(self):
+        groups = {"Server": {"Url": self.bed.url}, "Auth": {"TokenFile": self.token}, "History": {}}
+        if self.bed.ca_file:
+            groups["Server"]["CaFile"] = self.bed.ca_file
+        if not self.history:
+            groups["History"]["MaxEvents"] = 0
+        self.relay.settings = {}
+        self.relay.configure(**groups, **self.settings)
+
+    def start(self):
+        self.configure()
+        self.relay.start(self.bed.client, XDG_STATE_HOME=str(self.state))
+        self.process = self.relay.process
+        self.bed.client.subscribe(CHANNEL)
+        assert self.bed.server.ask("await") == "connected"
+
+
+class RelayWithout(TheRelay):
+    name = "relay, history off"
+    history = False
+
+
+class RelayWith(TheRelay):
+    name = "relay, history on"
+
+
+class Peer(Contender):
+    is_peer = True
+
+    def __init__(self, bed, directory):
+        super().__init__(bed)
+        self.directory = directory
+        self.name = directory.name
+
+    def launch(self):
+        self.log_path = self.bed.home.directory / "peer.log"
+        environment = dict(self.bed.environment, PRP_URL=self.bed.url, PRP_TOKEN=TOKEN, PRP_CHANNELS=CHANNEL)
+        with open(self.log_path, "wb") as errors:
+            self.process = subprocess.Popen([self.directory / "run"], env=environment, stdin=subprocess.DEVNULL,
+                                            stdout=subprocess.PIPE, stderr=errors, text=True)
+
+    def start(self):
+        self.launch()
+        line = self.process.stdout.readline().strip()
+        if line != "ready":
+            self.process.kill()
+            self.process.wait()
+            raise RuntimeError(f"{self.name}: {line} {self.log_path.read_text(errors='replace')[-2000:]}")
+        assert self.bed.server.ask("await") == "connected"
+
+    def stop(self):
+        super().stop()
+        self.process.stdout.close()
+
+
+def peer_directories():
+    return sorted(path.parent for path in PEERS.glob("*/run"))
+
+
+def install_peers():
+    """What is on npm's registry, as their locks say. Returns the trouble by name."""
+    troubles = {}
+    for directory in peer_directories():
+        if (directory / "package-lock.json").exists() and not (directory / "node_modules").exists():
+            if shutil.which("npm") is None:
+                troubles[directory.name] = "there is no npm"
+                continue
+            done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=directory, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            if done.returncode != 0:
+                troubles[directory.name] = f"npm ci: {done.stdout[-500:]}"
+    return troubles
+
+
+def contenders_on(bed, peers):
+    return [PlainSender(bed), RelayWithout(bed), RelayWith(bed), *(Peer(bed, directory) for directory in peers)]

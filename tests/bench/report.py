@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""The table, and the same as JSON.
+
+{"machine": {"cpu", "cores", "kernel", "system", "compiler", "buildtype", "libraries": {name: version}},
+ "options": {...},                  how it was called
+ "seconds": ...,                    what all took
+ "rows": [{"section", "name", "bus", "figure", "unit", "target", "least", "verdict", "rounds": [...], "remark"}]}
+
+figure is the median of rounds (or one figure that is none of rounds), target a number that it may not exceed, or, where least
+is true, has to reach; null: a figure beside the others only. verdict is "held", "missed", "missed by far", or "" without a target.
+"""
+
+import json
+import os
+import pathlib
+import platform
+import re
+import statistics
+import subprocess
+import time
+
+from relay_process import BUILD_DIR
+
+# A busy machine is no fault: only what is worse than its target by that much fails.
+BY_FAR = 2
+
+LIBRARIES = ("glib-2.0", "libsoup-3.0", "json-glib-1.0", "libsystemd", "sqlite3", "gnutls")
+PROGRAMS = {"dbus-daemon": ["dbus-daemon", "--version"], "dbus-broker": ["dbus-broker", "--version"],
+            "python": ["/usr/bin/python3", "--version"], "node": ["node", "--version"]}
+
+
+def output_of(command):
+    try:
+        return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
+    except OSError:
+        return ""
+
+
+def version_of(command):
+    match = re.search(r"\d+(\.\d+)*", output_of(command))
+    return match[0] if match else "none"
+
+
+def build_option(name):
+    options = json.loads((BUILD_DIR / "meson-info" / "intro-buildoptions.json").read_text())
+    return next(o["value"] for o in options if o["name"] == name)
+
+
+def describe_machine():
+    cpu = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text())
+    system = re.search(r'PRETTY_NAME="?([^"\n]*)', pathlib.Path("/etc/os-release").read_text())
+    compilers = json.loads((BUILD_DIR / "meson-info" / "intro-compilers.json").read_text()) \
+        if (BUILD_DIR / "meson-info" / "intro-compilers.json").exists() else {}
+    compiler = compilers.get("host", {}).get("c", {})
+    return {
+        "cpu": cpu[1] if cpu else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release(),
+        "system": system[1] if system else "", "load": os.getloadavg()[0],
+        "compiler": f"{compiler.get('id', '')} {compiler.get('version', '')}".strip(), "buildtype": build_option("buildtype"),
+        "libraries": {**{name: output_of(["pkg-config", "--modversion", name]) for name in LIBRARIES},
+                      **{name: version_of(command) for name, command in PROGRAMS.items()}},
+    }
+
+
+def shown(figure):
+    if figure is None:
+        return "-"
+    return f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:.1f}" if abs(figure) >= 100 else f"{figure:.2f}"
+
+
+class Report:
+    """Prints each section as it is done, and remembers what was missed."""
+
+    def __init__(self, options):
+        self.began = time.monotonic()
+        self.options = options
+        self.machine = describe_machine()
+        self.rows = []
+        self.failed = []
+        libraries = ", ".join(f"{name} {version}" for name, version in self.machine["libraries"].items())
+        print(f"{self.machine['cores']} cores of {self.machine['cpu']}, load {self.machine['load']:.2f}, Linux "
+              f"{self.machine['kernel']}, {self.machine['system']}\n"
+              f"built with {self.machine['compiler']}, {self.machine['buildtype']}; {libraries}", flush=True)
+
+    def section(self, title):
+        self.title = title
+        print(f"\n{title}\n{'':46} {'bus':12} {'figure':>10} {'':9} {'target':>9}", flush=True)
+
+    def add(self, name, rounds, unit, *, bus="", target=None, least=False, remark=""):
+        """rounds: a list of figures, or one."""
+        figure = statistics.median(rounds) if isinstance(rounds, list) else rounds
+        verdict = ""
+        if target is not None:
+            ratio = figure / target if not least else target / max(figure, 1e-9)
+            verdict = "held" if ratio <= 1 else "missed" if ratio < BY_FAR else "missed by far"
+        if verdict == "missed by far":
+            self.fail(f"{name} ({bus})" if bus else name)
+        self.rows.append({"section": self.title, "name": name, "bus": bus, "figure": figure, "unit": unit, "target": target,
+                          "least": least, "verdict": verdict, "rounds": rounds if isinstance(rounds, list) else [rounds],
+                          "remark": remark})
+        wanted = "" if target is None else f"{'≥' if least else '≤'} {target:g}"
+        print(f"{name:46} {bus:12} {shown(figure):>10} {unit:9} {wanted:>9} {verdict}{' ' + remark if remark else ''}".rstrip(),
+              flush=True)
+        return figure
+
+    def fail(self, what):
+        self.failed.append(what)
+
+    def write(self, path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({
+            "machine": self.machine, "options": self.options, "seconds": round(time.monotonic() - self.began, 1),
+            "rows": self.rows}, indent=1) + "\n")
