@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/refresh.h"
 
-#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -9,9 +8,9 @@
 
 #include "auth/credential.h"
 #include "auth/secret-service.h"
+#include "auth/token-reply.h"
 #include "common/error.h"
 #include "common/http.h"
-#include "common/json-reader.h"
 #include "common/log.h"
 #include "common/names.h"
 
@@ -259,26 +258,6 @@ fail_with_error (Request *request, const GError *error)
   finish (request, NULL, 0, relay_trouble_new_from_trouble (RELAY_CAUSE_RENEWAL_FAILED, trouble));
 }
 
-/* The code of RFC 6749 §5.2 that the answer holds, static; NULL if none. */
-static const char *
-read_error_code (const Request *request)
-{
-  static const char *const codes[] = { "invalid_grant",       "invalid_client",         "unauthorized_client",
-                                       "invalid_request",     "unsupported_grant_type", "invalid_scope" };
-  RelayJsonReader reader = { 0 };
-  const char *code = NULL;
-
-  if (relay_json_reader_read (&reader, request->reply, request->length, NULL)) {
-    guint token = relay_json_reader_find (&reader, 0, "error");
-
-    for (gsize i = 0; i < G_N_ELEMENTS (codes) && token != 0; i++)
-      if (relay_json_reader_string_equal (&reader, token, codes[i]))
-        code = codes[i];
-  }
-  relay_json_reader_clear (&reader);
-  return code;
-}
-
 /* An answer that is not a success. */
 static void
 fail_with_status (Request *request)
@@ -289,7 +268,7 @@ fail_with_status (Request *request)
   RelayTrouble *trouble;
 
   if (status == 400 || status == 401 || status == 403) {
-    const char *code = read_error_code (request);
+    const char *code = relay_token_reply_read_error (request->reply, request->length);
 
     /* A bare 400 may come from anything on the way; the others are about who asks. */
     if (code != NULL || status != 400) {
@@ -313,78 +292,15 @@ fail_with_status (Request *request)
   finish (request, NULL, 0, trouble);
 }
 
-/* A token under its RFC 6749 §5.1 name, or in the spelling of the protocol page; NULL if there is none, or it is
- * none. */
-static char *
-read_token (const RelayJsonReader *reader, const char *name, const char *other_name)
-{
-  guint token = relay_json_reader_find (reader, 0, name);
-  relay_autosecret char *value = NULL;
-
-  if (token == 0)
-    token = relay_json_reader_find (reader, 0, other_name);
-  value = token != 0 ? relay_json_reader_dup_string (reader, token) : NULL;
-  if (value == NULL || !relay_credential_clean (value, strlen (value), "", NULL))
-    return NULL;
-  return g_steal_pointer (&value);
-}
-
-/* In µs; 0 if it is not told, or nothing that can be true. Some servers send it as a string. */
-static guint64
-read_life (const RelayJsonReader *reader)
-{
-  guint token = relay_json_reader_find (reader, 0, "expires_in");
-  double sec = 0;
-
-  if (token == 0)
-    token = relay_json_reader_find (reader, 0, "expiresIn");
-  if (token == 0)
-    return 0;
-  if (reader->tape[token].type == RELAY_JSON_STRING) {
-    g_autofree char *text = relay_json_reader_dup_string (reader, token);
-    char *end = NULL;
-
-    sec = g_ascii_strtod (text, &end);
-    if (*end != '\0' || !isfinite (sec))
-      return 0;
-  } else if (reader->tape[token].type == RELAY_JSON_INT64 || reader->tape[token].type == RELAY_JSON_UINT64 ||
-             reader->tape[token].type == RELAY_JSON_DOUBLE)
-    sec = relay_json_reader_double (reader, token);
-  return (guint64) (CLAMP (sec, 0.0, (double) RELAY_REFRESH_MAX_LIFE_SEC) * G_USEC_PER_SEC);
-}
-
-/* RFC 6749 §7.1: a token of a type that is not known must not be used. If none is told we take it for bearer. */
-static gboolean
-is_bearer (const RelayJsonReader *reader)
-{
-  guint token = relay_json_reader_find (reader, 0, "token_type");
-  g_autofree char *type = NULL;
-
-  if (token == 0)
-    token = relay_json_reader_find (reader, 0, "tokenType");
-  type = token != 0 ? relay_json_reader_dup_string (reader, token) : NULL;
-  return type == NULL || g_ascii_strcasecmp (type, "bearer") == 0;
-}
-
 static void
 read_reply (Request *request)
 {
-  RelayJsonReader reader = { 0 };
-  gboolean bearer = FALSE;
+  RelayTokenReply reply = { 0 };
 
-  if (!relay_json_reader_read (&reader, request->reply, request->length, NULL))
-    request->fault = relay_error_new (RELAY_ERROR_SERVER, N_("the answer of the token endpoint is not JSON."));
-  else {
-    request->access_token = read_token (&reader, "access_token", "accessToken");
-    request->new_refresh_token = read_token (&reader, "refresh_token", "refreshToken");
-    request->life_usec = read_life (&reader);
-    bearer = is_bearer (&reader);
-    if (request->access_token == NULL)
-      request->fault = relay_error_new (RELAY_ERROR_SERVER, N_("the answer of the token endpoint holds no access token."));
-    else if (!bearer)
-      request->fault = relay_error_new (RELAY_ERROR_SERVER, N_("the token endpoint gave a token of a type that is not known."));
-  }
-  relay_json_reader_clear (&reader);
+  (void) relay_token_reply_read (&reply, request->reply, request->length, &request->fault);
+  request->access_token = g_steal_pointer (&reply.access_token);
+  request->new_refresh_token = g_steal_pointer (&reply.refresh_token);
+  request->life_usec = reply.life_usec;
 }
 
 /* Whatever there was to store is stored. */

@@ -12,7 +12,6 @@
 typedef struct RelayRefresher RelayRefresher;
 
 #define RELAY_REFRESH_MAX_REPLY_BYTES (64 * 1024)
-#define RELAY_REFRESH_MAX_LIFE_SEC (10 * 365 * 24 * 3600) /* of what expires_in is believed */
 
 /* @access_token: NULL with @trouble set where there is none. @life_usec: from expires_in, 0 if not told. Both
  * pointers are borrowed for the call. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "auth/refresh.h"
+#include "auth/token-reply.h"
 
 #include <string.h>
 #include <sys/stat.h>
@@ -154,7 +155,7 @@ test_replies (Fixture *fixture, gconstpointer data)
     { "{\"access_token\":\"a1\",\"expires_in\":-5}", 0 },
     { "{\"access_token\":\"a1\",\"expires_in\":null}", 0 },
     { "{\"access_token\":\"a1\",\"expires_in\":[1]}", 0 },
-    { "{\"access_token\":\"a1\",\"expires_in\":1e400}", (guint64) RELAY_REFRESH_MAX_LIFE_SEC * G_USEC_PER_SEC },
+    { "{\"access_token\":\"a1\",\"expires_in\":1e400}", (guint64) RELAY_TOKEN_REPLY_MAX_LIFE_SEC * G_USEC_PER_SEC },
     { "{\"access_token\":\"\\u0061\\u0031\"}", 0 },
   };
 
