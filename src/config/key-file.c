@@ -261,6 +261,13 @@ take_group (RelayKeyFile *file, guint line, const char *header, Place *place)
     add_fault (file, g_strdup_printf (_("%s: [%s]: there is no such group"), file->path, header));
 }
 
+/* Without a value, what stands before it may be something else than a key: a token that was pasted there, padded with "=". */
+static gboolean
+is_padding (const char *value)
+{
+  return *value == '\0' || *value == '=';
+}
+
 static void
 take_key (RelayKeyFile *file, guint line, const Place *place, const char *name, const char *value)
 {
@@ -284,8 +291,7 @@ take_key (RelayKeyFile *file, guint line, const Place *place, const char *name, 
     section->lines[i] = line;
     return;
   }
-  /* Without a value it may be something else than a key: a token that was pasted there, padded with "=". */
-  if (*value == '\0' || *value == '=')
+  if (is_padding (value))
     add_fault (file, g_strdup_printf (_("%s: [%s] line %u: there is no such key"), file->path, header, line));
   else
     add_fault (file, g_strdup_printf (_("%s: [%s] %s: there is no such key"), file->path, header, name));
@@ -295,7 +301,7 @@ take_key (RelayKeyFile *file, guint line, const Place *place, const char *name, 
 static void
 take_line (RelayKeyFile *file, guint number, char *line, Place *place)
 {
-  char *equals = strchr (line, '=');
+  char *equals = strchr (line, '='), *value = equals != NULL ? equals + 1 : NULL;
   gsize length = strlen (line);
 
   if (*line == '\0' || *line == '#')
@@ -310,13 +316,14 @@ take_line (RelayKeyFile *file, guint number, char *line, Place *place)
   if (equals != NULL) {
     *equals = '\0';
     g_strchomp (line);
+    g_strchug (value);
   }
-  if (equals == NULL || !is_name (line))
+  if (equals == NULL || !is_name (line) || (place->group == NULL && is_padding (value)))
     add_line_fault (file, number, _("this is neither a [Group] nor a Key=value nor a comment (# …)"));
   else if (place->group == NULL)
     add_fault (file, g_strdup_printf (_("%s:%u: %s stands before any [Group]"), file->path, number, line));
   else
-    take_key (file, number, place, line, g_strchug (equals + 1));
+    take_key (file, number, place, line, value);
 }
 
 static void

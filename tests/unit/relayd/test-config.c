@@ -335,6 +335,7 @@ test_line_faults (Fixture *fixture, gconstpointer data)
     { "[]\n", "FILE:1: this is no name of a group" },
     { "[a b]\n", "FILE:1: this is no name of a group" },
     { "Url=wss://a.example/\n", "FILE:1: Url stands before any [Group]" },
+    { "czNjcmV0IQ==\n", "FILE:1: this is neither a [Group] nor a Key=value nor a comment (# …)" },
     { "[Sever]\nUrl=wss://a.example/\n", "FILE: [Sever]: there is no such group" },
     { "[server]\n", "FILE: [server]: there is no such group" },
     { "[Histories]\nMaxEvents=5\n", "FILE: [Histories]: there is no such group" },
