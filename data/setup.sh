@@ -17,7 +17,7 @@ BUILD_PACKAGES=(
 # notification servers and what it takes to see and click.
 # shellcheck disable=SC2034
 TEST_PACKAGES=(
-  clang valgrind shellcheck
+  clang libclang-rt-dev valgrind shellcheck
   scdoc man-db
   python3-pyte xterm
   python3 python3-pytest python3-websockets python3-dbusmock python3-gi python3-dbus openssl
@@ -29,11 +29,16 @@ TEST_PACKAGES=(
   dbus-user-session util-linux
   gnome-shell fonts-cantarell librsvg2-common
 )
+
 # What the programs take that the benchmark sets beside the relay: those written in Python are held to what the relay does
 # by the tests, too.
 TEST_PACKAGES+=(python3-dbus-next)
 # shellcheck disable=SC2034
 BENCH_PACKAGES=(nodejs)
+
+# What fuzzing takes on top: with AFL++, and to count lines.
+# shellcheck disable=SC2034
+FUZZ_PACKAGES=(afl++ llvm)
 
 # For the types of GNOME Shell, which are on npm's registry. Debian's npm brings 300 packages along: only where there is
 # no other one.
@@ -82,7 +87,8 @@ install_packages() {
   "${as_root[@]}" apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "${missing[@]}"
 }
 
-# build DIRECTORY [MESON-OPTION...]: configures (anew, if the directory was made for another tree) and builds.
+# build DIRECTORY [MESON-OPTION...]: configures (anew, if the directory was made for another tree) and builds: all of it, or
+# $TARGET.
 build() {
   local directory=$1 known=''
   shift
@@ -95,7 +101,7 @@ build() {
   if [[ ! -d $directory/meson-private ]]; then
     meson setup "$directory" "$SOURCE" "$@" || return
   fi
-  ninja -C "$directory"
+  ninja -C "$directory" ${TARGET:+"$TARGET"}
 }
 
 # stage TITLE COMMAND...: one line for one step, with its time; the output goes to $LOG, and is shown if it fails.
