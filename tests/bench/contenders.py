@@ -8,14 +8,13 @@ when it is subscribed, and ends on SIGTERM.
 
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import time
 
 from bed import HERE, TOKEN, TOOLS, Tool
 from relay_bus import NAME
-from relay_process import Relay
+from relay_process import BUILD_DIR, Relay
 from waiting import wait_until
 
 PEERS = HERE / "peers"
@@ -159,7 +158,8 @@ class Peer(Contender):
 
     def launch(self):
         self.log_path = self.bed.home.directory / "peer.log"
-        environment = dict(self.bed.environment, PRP_URL=self.bed.url, PRP_TOKEN=TOKEN, PRP_CHANNELS=CHANNEL)
+        environment = dict(self.bed.environment, PRP_URL=self.bed.url, PRP_TOKEN=TOKEN, PRP_CHANNELS=CHANNEL,
+                           PRP_BUILD_DIR=str(BUILD_DIR))
         with open(self.log_path, "wb") as errors:
             self.process = subprocess.Popen([self.directory / "run"], env=environment, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.PIPE, stderr=errors, text=True)
@@ -183,17 +183,15 @@ def peer_directories():
 
 
 def install_peers():
-    """What is on npm's registry, as their locks say. Returns the trouble by name."""
+    """What they take from a registry, as their locks say; nothing if it is there. Returns the trouble by name."""
     troubles = {}
     for directory in peer_directories():
-        if (directory / "package-lock.json").exists() and not (directory / "node_modules").exists():
-            if shutil.which("npm") is None:
-                troubles[directory.name] = "there is no npm"
-                continue
-            done = subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=directory, stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-            if done.returncode != 0:
-                troubles[directory.name] = f"npm ci: {done.stdout[-500:]}"
+        if not (directory / "package-lock.json").exists():
+            continue
+        done = subprocess.run([directory / "run", "--install"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, env=dict(os.environ, PRP_BUILD_DIR=str(BUILD_DIR)))
+        if done.returncode != 0:
+            troubles[directory.name] = " ".join(done.stdout[-500:].split())
     return troubles
 
 
