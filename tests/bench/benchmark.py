@@ -15,17 +15,25 @@ round; a ratio is taken within a round, and what is shown are medians of rounds.
 """
 
 import argparse
+import contextlib
 import itertools
 import pathlib
 import sys
 import tempfile
 
+import calls
+import channels
+import idle
+import latency
+import memory
+import startup
 import throughput
 from bed import TOOLS, Bed
 from contenders import install_peers, peer_directories
 from report import Report, build_option
 
-MEASURES = {"throughput": throughput}
+MEASURES = {"throughput": throughput, "latency": latency, "memory": memory, "startup": startup, "idle": idle, "calls": calls,
+            "channels": channels}
 BUSES = ("dbus-daemon", "dbus-broker")
 
 
@@ -34,21 +42,38 @@ class Run:
 
     def __init__(self, options, scratch, stores):
         self.options = options
+        self.quick = options.quick
         self.rounds = options.rounds or (1 if options.quick else 5)
-        self.flood_events = 5000 if options.quick else 50000
+        self.flood_events = options.events or (5000 if options.quick else 40000)
+        self.paced_events = 200 if options.quick else 2000
+        self.memory_events = (2000, 5000) if options.quick else (100000, 1000000)
+        self.stored_events = 1000 if options.quick else 100000
+        self.call_events = 20000 if options.quick else 100000
+        self.idle_sec = options.idle_sec or (2 if options.quick else 60)
         self.peers = []
         self._scratch, self._stores = scratch, stores
         self._numbers = itertools.count()
 
-    def beds(self, buses=BUSES, **options):
-        """One after the other, of the buses that are wanted."""
-        for kind in buses:
+    @contextlib.contextmanager
+    def bed(self, kind, **options):
+        bed = Bed(kind, self._scratch / str(next(self._numbers)), self._stores, **options)
+        try:
+            yield bed
+        finally:
+            bed.finish()
+
+    def beds(self, kinds=BUSES, **options):
+        """One after the other, on the buses that are wanted."""
+        for kind in kinds:
             if self.options.bus in (None, kind):
-                bed = Bed(kind, self._scratch / str(next(self._numbers)), self._stores, **options)
-                try:
+                with self.bed(kind, **options) as bed:
                     yield bed
-                finally:
-                    bed.finish()
+
+    @staticmethod
+    def turns(contenders, number):
+        """Who is first changes from round to round."""
+        turn = number % len(contenders)
+        return contenders[turn:] + contenders[:turn]
 
 
 def parse():
@@ -56,6 +81,8 @@ def parse():
     parser.add_argument("--only", choices=MEASURES, action="append", help="this measure; may be given several times")
     parser.add_argument("--bus", choices=BUSES, help="on this message bus only")
     parser.add_argument("--rounds", type=int, help="5, if nothing else is said")
+    parser.add_argument("--events", type=int, help="in a flood; 40,000, if nothing else is said")
+    parser.add_argument("--idle-sec", type=int, help="how long an idle minute is")
     parser.add_argument("--quick", action="store_true", help="one tiny round: shows that it works, and no figures")
     parser.add_argument("--without-peers", action="store_true", help="what one would write instead is not measured")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")

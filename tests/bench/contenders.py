@@ -56,10 +56,31 @@ class Contender:
     def cpu_sec(self):
         return sum(time.clock_gettime(cpu_clock(pid)) for pid in self.pids())
 
+    def status(self, field):
+        texts = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in self.pids()]
+        return [int(text.split(field + ":")[1].split()[0]) for text in texts]
+
     def rss_bytes(self):
         """Of the program itself, what it shares with others included."""
-        status = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in self.pids()]
-        return sum(int(text.split("VmRSS:")[1].split()[0]) * 1024 for text in status)
+        return sum(self.status("VmRSS")) * 1024
+
+    def peak_bytes(self):
+        return sum(self.status("VmHWM")) * 1024
+
+    def voluntary_switches(self):
+        return sum(int(path.read_text().split("\nvoluntary_ctxt_switches:")[1].split()[0])
+                   for path in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/status"))
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        self.launch()
+        self.become_ready()
 
     def stop(self):
         """The name is free after that."""
@@ -72,25 +93,32 @@ class Contender:
             self.process.wait()
         wait_until(lambda: self.bed.client.owner() is None, f"{NAME} to be free")
 
-    def send(self, n_events, rate=0):
-        """(began, ended) of the sending; numbers are never used again."""
+    def take(self, n_events):
+        """The first of so many numbers, which are never used again: an id that was seen is not relayed."""
         first, self.n_sent = self.n_sent, self.n_sent + n_events
-        # Ids are seen once only, by whatever relay: each contender starts in a place of its own.
-        answer = self.ask_for(n_events, self.base + first, rate)
-        return tuple(map(int, answer.split()))
+        return first
 
-    base = 0
+    def send(self, n_events, rate=0):
+        """(began, ended) of the sending."""
+        return tuple(map(int, self.ask_for(n_events, self.take(n_events), rate).split()))
 
     def ask_for(self, n_events, first, rate):
-        return self.bed.server.ask("pace" if rate else "pour", n_events, first, *([rate] if rate else []))
+        self.begin(n_events, first, rate)
+        return self.bed.server.read()
+
+    def begin(self, n_events, first, rate=0):
+        answer = self.bed.server.ask("pace" if rate else "pour", n_events, first, *([rate] if rate else []))
+        assert answer == "pouring", answer
 
 
 class PlainSender(Contender):
     name = "plain sender"
 
-    def start(self):
+    def launch(self):
         self.tool = Tool([TOOLS / "plain-sender"], self.bed.environment, self.bed.home.directory / "sender.log")
         self.process = self.tool.process
+
+    def become_ready(self):
         wait_until(self.bed.client.owner, f"{NAME} of the plain sender", START_SEC)
 
     def ask_for(self, n_events, first, rate):
@@ -112,15 +140,15 @@ class TheRelay(Contender):
     """Its store stays from start to start: from the second round on the history is full, as it is after a while."""
 
     history = True
-    settings = {}
+    settings = {}  # of the configuration
+    extra = {}     # of the environment
 
     def __init__(self, bed):
         super().__init__(bed)
-        self.state = bed.stores / self.name.replace(" ", "-").replace(",", "")
+        self.state = bed.stores / type(self).__name__
         self.state.mkdir()
         self.relay = QuietRelay(bed.home, bed.bus)
         self.token = bed.home.write_secret("token", TOKEN)
-        self.base = time.time_ns() // 1000 * 100
 
     def configure(self):
         groups = {"Server": {"Url": self.bed.url}, "Auth": {"TokenFile": self.token}, "History": {}}
@@ -131,10 +159,13 @@ class TheRelay(Contender):
         self.relay.settings = {}
         self.relay.configure(**groups, **self.settings)
 
-    def start(self):
+    def launch(self):
         self.configure()
-        self.relay.start(self.bed.client, XDG_STATE_HOME=str(self.state))
+        self.relay.launch(XDG_STATE_HOME=str(self.state), **self.extra)
         self.process = self.relay.process
+
+    def become_ready(self):
+        wait_until(self.bed.client.owner, f"{NAME} of the relay", START_SEC)
         self.bed.client.subscribe(CHANNEL)
         assert self.bed.server.ask("await") == "connected"
 
@@ -164,8 +195,7 @@ class Peer(Contender):
             self.process = subprocess.Popen([self.directory / "run"], env=environment, stdin=subprocess.DEVNULL,
                                             stdout=subprocess.PIPE, stderr=errors, text=True)
 
-    def start(self):
-        self.launch()
+    def become_ready(self):
         line = self.process.stdout.readline().strip()
         if line != "ready":
             self.process.kill()

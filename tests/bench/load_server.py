@@ -8,8 +8,13 @@ server takes little of a processor beside the programs that are measured.
 
 Prints its URL. Reads commands from stdin, a line each:
   await                 → `connected` as soon as a client that came since the last `await` is subscribed to something
-  pour N FIRST          sends N events, numbered from FIRST on → when it began and ended, CLOCK_MONOTONIC nanoseconds
+  pour N FIRST          sends N events, numbered from FIRST on → `pouring`, then when it began and ended, in nanoseconds of
+                        CLOCK_MONOTONIC
   pace N FIRST RATE     so many a second, evenly, each with the time right before it is written → likewise
+  messages              → how many the client has sent
+  leave                 listens no more, and cuts the connection → `gone`
+  return                listens again → when
+  complete N            → when the newest client was subscribed to that many channels
 """
 
 import asyncio
@@ -59,12 +64,14 @@ class LoadServer(PrpServer):
                     async with connection.socket._drain_lock:
                         await connection.socket._drain()
             return began, time.monotonic_ns()
+        print("pouring", flush=True)
         return asyncio.run_coroutine_threadsafe(run(), self.loop).result(POUR_SEC)
 
     def pace(self, connection, n_events, first, rate):
         """From this thread, which sleeps up to the moment: a loop wakes by the millisecond only. It has nothing else to do
         meanwhile, and what a frame takes the socket has room for, so that the transport hands it on at once."""
         transport = connection.socket.transport
+        print("pouring", flush=True)
         began = time.monotonic_ns()
         for i in range(n_events):
             due = began + i * 1000000000 // rate
@@ -88,6 +95,19 @@ def main():
                 "a client that subscribes", SUBSCRIBE_SEC)
             n_known = len(server.connections)
             print("connected", flush=True)
+        elif command == "messages":
+            print(len(connection.messages), flush=True)
+        elif command == "leave":
+            server.stop(abort=True)
+            print("gone", flush=True)
+        elif command == "return":
+            began = time.monotonic_ns()
+            server.start()
+            print(began, flush=True)
+        elif command == "complete":
+            wait_until(lambda: next((c for c in server.connections if c.closed is None and len(c.subscribed) >= int(numbers[0])),
+                                    None), "all channels", SUBSCRIBE_SEC)
+            print(time.monotonic_ns(), flush=True)
         else:
             times = getattr(server, command)(connection, *map(int, numbers))
             print(*times, flush=True)

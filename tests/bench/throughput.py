@@ -31,16 +31,11 @@ def flood(contender, n_events):
     return heard["events"] / seconds, cpu / n_events * 1e6, n_events - heard["events"], heard["breaks"]
 
 
-def run_round(contenders, n_events, figures, number):
-    """Who is first changes from round to round."""
-    turn = number % len(contenders)
-    for contender in contenders[turn:] + contenders[:turn]:
-        contender.start()
-        try:
+def run_round(contenders, n_events, figures):
+    for contender in contenders:
+        with contender:
             flood(contender, max(n_events // 10, 1))
             rate, cpu, lost, breaks = flood(contender, n_events)
-        finally:
-            contender.stop()
         mine = figures.setdefault(contender.name, {"rate": [], "cpu": [], "lost": 0, "breaks": 0})
         mine["rate"].append(rate)
         mine["cpu"].append(cpu)
@@ -57,7 +52,7 @@ def run(run_options, report):
         contenders = contenders_on(bed, run_options.peers)
         figures = {}
         for number in range(run_options.rounds):
-            run_round(contenders, run_options.flood_events, figures, number)
+            run_round(run_options.turns(contenders, number), run_options.flood_events, figures)
         for contender in contenders:
             show(report, bed.kind, contender, figures)
 
