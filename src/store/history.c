@@ -198,6 +198,8 @@ read_again (RelayStore *store, RelayHistoryState *state)
   g_strlcpy (state->id, stored->history_id, sizeof state->id);
   state->cleared = MAX (state->cleared, stored->cleared);
   state->removed = MAX (MAX (state->removed, stored->removed), state->cleared);
+  if (state->n_rows > 0)
+    state->removed = MAX (state->removed, state->first_sequence - 1);
   store->history.names = stored->names;
   stored->names = names;
   /* The events of the chapter that is being written have the numbers that were stored with them. */
@@ -359,6 +361,8 @@ relay_history_write (RelayStore *store, RelayHistoryState *state)
       rc = adopt (store, state);
     if (rc == SQLITE_OK)
       rc = write_types (store);
+    if (rc == SQLITE_OK)
+      rc = relay_retention_make_room (store, state, self->waiting.n_events);
   }
   for (; rc == SQLITE_OK && event != NULL; event = event->next) {
     rc = write_event (store, state, event);

@@ -2,16 +2,23 @@
 #include "store/store-private.h"
 
 /*
- * What leaves the history does so in each commit, at the old end of the table: at most REMOVE_FACTOR times as many
- * rows as came, and REMOVE_ROWS on top; what is on top of those that came for REMOVE_USEC only, as rows differ in
- * size. So a lowered limit is reached in steps; as long as there is more to remove, the store is dirty again. How
- * many rows there are is known without counting: each has an ordinal, one more than the row before it had, so it
- * is one subtraction when the file is opened; from then on what comes and goes is counted along.
+ * What leaves the history does so at the old end of the table, in each commit. First of all room is made for what
+ * comes, so that it is written to the pages which that leaves: once, where a page that is freed behind it would be
+ * written twice, empty and then full. Where one event comes at a time, room is made for some more, as removing some
+ * rows costs hardly more than removing one.
+ *
+ * Then comes what is over a limit for another reason: at most as many rows as came, and REMOVE_ROWS on top; what is
+ * on top of those that came for REMOVE_USEC only, as rows differ in size. So a lowered limit is reached in steps; as
+ * long as there is more to remove, the store is dirty again. How many rows there are is known without counting: each
+ * has an ordinal, one more than the row before it had, so it is one subtraction when the file is opened; from then on
+ * what comes and goes is counted along.
  */
-#define REMOVE_FACTOR 2
 #define REMOVE_ROWS 200
 #define REMOVE_CHUNK_ROWS 64
 #define REMOVE_USEC 3000
+
+/* Room that is made beyond what is needed: a 1,024th of what is kept, and not more than a chunk. */
+#define SPARE_SHIFT 10
 
 /* What is too old is looked for among so many of the oldest rows: where the clock was wrong for a while, the
  * oldest is not the one that was received first. Not more often than once an hour, so that an idle relay is
@@ -172,13 +179,26 @@ remove_chapters (Removal *removal)
 }
 
 int
+relay_retention_make_room (RelayStore *store, RelayHistoryState *state, guint64 n_coming)
+{
+  guint64 max_rows = store->history.limits.max_events;
+  guint64 n_spare = MIN (max_rows >> SPARE_SHIFT, REMOVE_CHUNK_ROWS);
+  guint64 n_rows = MIN (state->n_rows, n_coming + n_spare);
+  Removal removal = { .store = store, .state = state, .n_owed = n_rows, .n_left = n_rows };
+
+  if (state->n_rows + n_coming <= max_rows)
+    return SQLITE_OK;
+  return remove_rows (&removal, G_MAXINT64, MIN (n_rows, state->n_rows + n_coming + n_spare - max_rows));
+}
+
+int
 relay_retention_apply (RelayStore *store, RelayHistoryState *state, guint64 n_written)
 {
   RelayHistory *self = &store->history;
   Removal removal = { .store = store,
                       .state = state,
                       .n_owed = n_written,
-                      .n_left = REMOVE_FACTOR * n_written + REMOVE_ROWS,
+                      .n_left = n_written + REMOVE_ROWS,
                       .deadline_usec = g_get_monotonic_time () + REMOVE_USEC };
   guint64 max_rows = self->limits.max_events;
   int rc = SQLITE_OK;

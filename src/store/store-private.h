@@ -113,6 +113,8 @@ void relay_history_written (RelayStore *store, const RelayHistoryState *state);
 gint64 relay_retention_get_limit (const RelayHistory *history, gint64 now_usec);
 /* Sets when what is too old is to be looked for: when the oldest event will be. */
 void relay_retention_plan (RelayHistory *history, gint64 now_usec);
+/* Within a transaction that is about to write @n_coming rows. Returns a result code of SQLite. */
+int relay_retention_make_room (RelayStore *store, RelayHistoryState *state, guint64 n_coming);
 /* Within a transaction that has written @n_written rows. Returns a result code of SQLite. */
 int relay_retention_apply (RelayStore *store, RelayHistoryState *state, guint64 n_written);
 /* It is committed. */

@@ -289,12 +289,32 @@ meta_written (RelayStore *self, const RelayHistoryState *state)
   self->written_removed = state->removed;
 }
 
+/* That what is before the first row is missing can be told from that row. */
+static gboolean
+is_removed_due (RelayStore *self, const RelayHistoryState *state)
+{
+  return state->removed < self->written_removed ||
+         (state->removed > self->written_removed && state->removed >= state->first_sequence);
+}
+
+/* With events alone not each time: that is a page more for each of them. */
+static gboolean
+is_meta_due (RelayStore *self, const RelayHistoryState *state, gboolean is_synced)
+{
+  gint64 age_usec = g_get_monotonic_time () - self->alive_written_usec;
+
+  return is_removed_due (self, state) ||
+         (self->alive_usec != self->written_alive_usec && (is_synced || age_usec >= RELAY_STORE_ALIVE_EVENTS_USEC));
+}
+
 /* Everything in one transaction. */
 static int
 write_all (RelayStore *self)
 {
   RelayHistoryState state = self->history.state;
-  int rc = set_synced (self, g_hash_table_size (self->noted) > 0 || self->is_block_noted);
+  gboolean is_synced = g_hash_table_size (self->noted) > 0 || self->is_block_noted;
+  gboolean has_meta = FALSE;
+  int rc = set_synced (self, is_synced);
 
   if (rc == SQLITE_OK)
     rc = run (self, RELAY_STATEMENT_BEGIN);
@@ -302,7 +322,8 @@ write_all (RelayStore *self)
     rc = relay_history_write (self, &state);
   if (rc == SQLITE_OK)
     rc = write_noted (self);
-  if (rc == SQLITE_OK && (self->alive_usec != self->written_alive_usec || state.removed != self->written_removed))
+  has_meta = is_meta_due (self, &state, is_synced);
+  if (rc == SQLITE_OK && has_meta)
     rc = write_meta (self, &state);
   if (rc == SQLITE_OK)
     rc = run (self, RELAY_STATEMENT_COMMIT);
@@ -315,7 +336,8 @@ write_all (RelayStore *self)
     self->is_file_clean = FALSE;
   }
   self->is_block_noted = FALSE;
-  meta_written (self, &state);
+  if (has_meta)
+    meta_written (self, &state);
   relay_history_written (self, &state);
   return SQLITE_OK;
 }

@@ -45,6 +45,42 @@ test_count (StoreFixture *f, gconstpointer data)
   relay_store_free (store);
 }
 
+/* Of many events some leave at a time, so that most commits have none to remove; never are there more. */
+static void
+test_spare (StoreFixture *f, gconstpointer data)
+{
+  enum { MAX = 8192, SPARE = MAX / 1024 };
+  RelayStore *store = fixture_open_good (f);
+  guint n_removals = 0;
+  guint64 before;
+
+  history_set_limits (store, MAX, 0);
+  history_append_many (store, MAX);
+  fixture_commit (store);
+  before = relay_history_get_first_sequence (store);
+  g_assert_cmpuint (before, ==, 1);
+  for (guint i = 1; i <= 5 * (SPARE + 1); i++) {
+    guint64 first;
+
+    history_append_many (store, 1);
+    fixture_commit (store);
+    first = relay_history_get_first_sequence (store);
+    n_removals += first != before;
+    before = first;
+    g_assert_cmpint (MAX + i - (first - 1), <=, MAX);
+    g_assert_cmpint (MAX + i - (first - 1), >=, MAX - SPARE);
+  }
+  g_assert_cmpuint (n_removals, ==, 5);
+  relay_store_free (store);
+
+  /* What the first row tells is not written for itself. */
+  g_assert_cmpint (history_sql_int (f, "SELECT removed FROM meta"), ==, 0);
+  store = fixture_open_good (f);
+  g_assert_cmpuint (relay_history_get_first_sequence (store), ==, before);
+  g_assert_cmpuint (history_count (store), ==, MAX + 5 * (SPARE + 1) - (before - 1));
+  relay_store_free (store);
+}
+
 /* A lowered limit is reached in steps: no commit removes much at once. */
 static void
 test_lowered (StoreFixture *f, gconstpointer data)
@@ -238,6 +274,7 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   FIXTURE_ADD ("retention/count", test_count);
+  FIXTURE_ADD ("retention/spare", test_spare);
   FIXTURE_ADD ("retention/lowered", test_lowered);
   FIXTURE_ADD ("retention/none", test_none);
   FIXTURE_ADD ("retention/age", test_age);
