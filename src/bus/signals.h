@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "bus/marshal.h"
 #include "common/bus-source.h"
 #include "wire/event.h"
 #include "wire/gap.h"
@@ -16,7 +17,11 @@
 /* The event's signal, ready to be sent. Returns a negative errno on failure (memory, or a bus that is closed). */
 int relay_signals_new (sd_bus *bus, const RelayEvent *event, sd_bus_message **ret_message);
 
-/* The signal Gap, likewise. */
+/* The same, byte for byte but for the serial, as a message of our own in @buffer. Returns -EMSGSIZE if it is longer than @size;
+ * else the message stands from marshal->begin to marshal->at. */
+int relay_signals_write (RelayMarshal *marshal, guint8 *buffer, gsize size, guint32 serial, const RelayEvent *event);
+
+/* The signal Gap, likewise, for sd-bus only. */
 int relay_signals_new_gap (sd_bus *bus, const RelayGap *gap, sd_bus_message **ret_message);
 
 /* Appends the whole event, an a{sv}. Returns a negative errno on failure. */

@@ -1,38 +1,28 @@
 /* SPDX-License-Identifier: MIT */
 #include "bus/signals.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/names.h"
+#include "wire-fixture.h"
 
-/* A bus that is never spoken to: messages are built on it, sealed, and read back. */
 typedef struct {
-  sd_bus *bus;
-  int peer;
+  WireFixture wire;
   RelayJsonReader reader;
 } Fixture;
 
 static void
 set_up (Fixture *f, gconstpointer data)
 {
-  int fds[2];
-
-  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
-  f->peer = fds[1];
-  g_assert_cmpint (sd_bus_new (&f->bus), >=, 0);
-  g_assert_cmpint (sd_bus_set_fd (f->bus, fds[0], fds[0]), >=, 0);
-  g_assert_cmpint (sd_bus_start (f->bus), >=, 0);
+  wire_fixture_set_up (&f->wire);
 }
 
 static void
 tear_down (Fixture *f, gconstpointer data)
 {
-  sd_bus_close (f->bus);
-  sd_bus_unref (f->bus);
-  close (f->peer);
+  wire_fixture_tear_down (&f->wire);
   relay_json_reader_clear (&f->reader);
 }
 
@@ -93,6 +83,24 @@ print_all (sd_bus_message *m, GString *out)
   }
 }
 
+/* What is marshalled here is to the byte what sd-bus puts on the wire for @m, the event's signal. */
+static void
+check_bytes (Fixture *f, const RelayEvent *event, sd_bus_message *m)
+{
+  g_autofree guint8 *buffer = NULL;
+  g_autoptr (GByteArray) sent = NULL;
+  RelayMarshal marshal;
+  guint64 cookie;
+
+  g_assert_cmpint (sd_bus_send (f->wire.bus, m, NULL), >=, 0);
+  g_assert_cmpint (sd_bus_message_get_cookie (m, &cookie), >=, 0);
+  sent = wire_fixture_take (&f->wire);
+  buffer = g_malloc (sent->len);
+  g_assert_cmpint (relay_signals_write (&marshal, buffer, sent->len - 1, (guint32) cookie, event), ==, -EMSGSIZE);
+  g_assert_cmpint (relay_signals_write (&marshal, buffer, sent->len, (guint32) cookie, event), ==, 0);
+  g_assert_cmpmem (marshal.begin, marshal.at - marshal.begin, sent->data, sent->len);
+}
+
 static char *
 make (Fixture *f, const char *text, gsize length, const char *member)
 {
@@ -106,9 +114,10 @@ make (Fixture *f, const char *text, gsize length, const char *member)
   g_assert_no_error (error);
   event.sequence = 42;
   event.received_usec = 1700000000000000;
-  r = relay_signals_new (f->bus, &event, &m);
+  r = relay_signals_new (f->wire.bus, &event, &m);
   g_assert_cmpint (r, >=, 0);
   g_assert_cmpint (sd_bus_message_seal (m, 1, 0), >=, 0);
+  check_bytes (f, &event, m);
   g_assert_cmpstr (sd_bus_message_get_path (m), ==, RELAY_OBJECT_PATH);
   g_assert_cmpstr (sd_bus_message_get_interface (m), ==, RELAY_EVENTS_INTERFACE);
   g_assert_cmpstr (sd_bus_message_get_member (m), ==, member);
@@ -252,7 +261,7 @@ test_expansion (Fixture *f, gconstpointer data)
     g_string_append (text, ",1");
   g_string_append (text, "]}");
   g_assert_true (relay_event_read (&event, &f->reader, text->str, text->len, NULL));
-  g_assert_cmpint (relay_signals_new (f->bus, &event, &m), >=, 0);
+  g_assert_cmpint (relay_signals_new (f->wire.bus, &event, &m), >=, 0);
   g_assert_cmpint (sd_bus_message_seal (m, 1, 0), >=, 0);
 }
 
@@ -266,7 +275,7 @@ test_gap (Fixture *f, gconstpointer data)
   g_autoptr (sd_bus_message) m = NULL;
   g_autoptr (GString) out = g_string_new (NULL);
 
-  g_assert_cmpint (relay_signals_new_gap (f->bus, &gap, &m), >=, 0);
+  g_assert_cmpint (relay_signals_new_gap (f->wire.bus, &gap, &m), >=, 0);
   g_assert_cmpint (sd_bus_message_seal (m, 1, 0), >=, 0);
   g_assert_cmpstr (sd_bus_message_get_path (m), ==, RELAY_OBJECT_PATH);
   g_assert_cmpstr (sd_bus_message_get_interface (m), ==, RELAY_EVENTS_INTERFACE);
