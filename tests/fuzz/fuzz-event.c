@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "bus/signals.h"
 #include "client/event.h"
 #include "json-oracle.h"
+#include "wire-fixture.h"
 
 /*
  * The way of hostile bytes: reader, event, D-Bus message, and back to JSON, as prpctl shows it.
@@ -15,26 +14,21 @@
  * - what is accepted is JSON, and what is JSON is accepted, by a second parser (json-oracle.c);
  * - reading the same bytes again gives the same tape;
  * - each string has the value that decoding it by hand gives;
- * - an event becomes a message that sd-bus seals; read again by the client's side, which refuses what is nested deeper
+ * - an event becomes a message that sd-bus sends; to the byte the one that the marshaller of our own makes; read again by the client's side, which refuses what is nested deeper
  *   than a bus lets through, and written as JSON, it is valid, and says what the server said.
  */
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-static sd_bus *
-get_bus (void)
+/* Kept for all inputs. */
+static WireFixture *
+get_wire (void)
 {
-  static sd_bus *bus;
-  int fds[2];
+  static WireFixture wire;
 
-  /* Never spoken to; kept for all inputs. */
-  if (bus == NULL) {
-    g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), ==, 0);
-    g_assert_cmpint (sd_bus_new (&bus), >=, 0);
-    g_assert_cmpint (sd_bus_set_fd (bus, fds[0], fds[0]), >=, 0);
-    g_assert_cmpint (sd_bus_start (bus), >=, 0);
-  }
-  return bus;
+  if (wire.bus == NULL)
+    wire_fixture_set_up (&wire);
+  return &wire;
 }
 
 static void
@@ -82,6 +76,23 @@ check_shown (const RelayEvent *event, const RelayJsonReader *shown)
   g_assert_cmpuint (n_shown, ==, n + 3 + (event->data == 0));
 }
 
+/* @message is sealed. */
+static void
+check_bytes (const RelayEvent *event, sd_bus_message *message)
+{
+  g_autoptr (GByteArray) sent = NULL;
+  g_autofree guint8 *bytes = NULL;
+  RelayMarshal marshal;
+  guint64 cookie;
+
+  g_assert_cmpint (sd_bus_send (get_wire ()->bus, message, NULL), >=, 0);
+  g_assert_cmpint (sd_bus_message_get_cookie (message, &cookie), >=, 0);
+  sent = wire_fixture_take (get_wire ());
+  bytes = g_malloc (sent->len);
+  g_assert_cmpint (relay_signals_write (&marshal, bytes, sent->len, (guint32) cookie, event), ==, 0);
+  g_assert_cmpmem (marshal.begin, marshal.at - marshal.begin, sent->data, sent->len);
+}
+
 static void
 check_signal (const RelayEvent *event)
 {
@@ -89,8 +100,9 @@ check_signal (const RelayEvent *event)
   g_auto (ClientEvent) again = { 0 };
   RelayJsonReader shown = { 0 };
 
-  g_assert_cmpint (relay_signals_new (get_bus (), event, &message), >=, 0);
+  g_assert_cmpint (relay_signals_new (get_wire ()->bus, event, &message), >=, 0);
   g_assert_cmpint (sd_bus_message_seal (message, 1, 0), >=, 0);
+  check_bytes (event, message);
 
   g_assert_cmpint (client_event_read_signal (message, &again), ==, 1);
   g_assert_cmpuint (again.sequence, ==, event->sequence);
