@@ -34,6 +34,9 @@ void relay_outbox_check (RelayOutbox *outbox);
 /* The bus source had its turn. Returns whether everything that was released, and whatever else was sent, is written. */
 gboolean relay_outbox_bus_turned (RelayOutbox *outbox);
 
+/* Is there something released that waits for the bus? For its source (RelayBusSourceEvents.wants_write). */
+gboolean relay_outbox_wants_write (RelayOutbox *outbox);
+
 /* Is there nothing left to write, apart from what is held? */
 gboolean relay_outbox_is_written (RelayOutbox *outbox);
 

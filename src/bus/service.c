@@ -525,6 +525,12 @@ relay_service_bus_turned (RelayService *service)
 }
 
 gboolean
+relay_service_wants_write (RelayService *service)
+{
+  return relay_outbox_wants_write (service->outbox);
+}
+
+gboolean
 relay_service_is_flushed (RelayService *service)
 {
   return relay_outbox_is_empty (service->outbox);

@@ -65,5 +65,8 @@ void relay_service_release (RelayService *service);
 /* The bus source had its turn (RelayBusSourceEvents.turned): what was held up goes on if it can. */
 void relay_service_bus_turned (RelayService *service);
 
+/* Is there something that waits for room on the bus (RelayBusSourceEvents.wants_write)? */
+gboolean relay_service_wants_write (RelayService *service);
+
 /* Is there nothing left to write, and nothing held? For a clean end. */
 gboolean relay_service_is_flushed (RelayService *service);

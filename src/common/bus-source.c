@@ -21,6 +21,26 @@ typedef struct {
 } BusSource;
 
 static gboolean
+wants_write (BusSource *self)
+{
+  return self->events->wants_write != NULL && self->events->wants_write (self->user_data);
+}
+
+/* What sd-bus wants to be polled for, and what whoever writes beside it wants. */
+static int
+get_events (BusSource *self)
+{
+  int events = sd_bus_get_events (self->bus);
+  guint64 n_queued = 0;
+
+  if (events < 0 || !wants_write (self))
+    return events;
+  if (sd_bus_get_n_queued_write (self->bus, &n_queued) >= 0 && n_queued > 0)
+    events &= ~POLLIN;
+  return events | POLLOUT;
+}
+
+static gboolean
 bus_source_prepare (GSource *source, gint *timeout_msec)
 {
   BusSource *self = (BusSource *) source;
@@ -31,7 +51,7 @@ bus_source_prepare (GSource *source, gint *timeout_msec)
   *timeout_msec = -1;
 
   /* A failure is for dispatch to meet and report. */
-  events = sd_bus_get_events (self->bus);
+  events = get_events (self);
   if (events < 0 || sd_bus_get_timeout (self->bus, &deadline_usec) < 0)
     return TRUE;
 
@@ -62,6 +82,8 @@ bus_source_check (GSource *source)
 static int
 process (GSource *source, sd_bus *bus)
 {
+  BusSource *self = (BusSource *) source;
+
   for (guint i = 0; i < RELAY_BUS_SOURCE_MESSAGES_PER_TURN && !g_source_is_destroyed (source); i++) {
     int r = sd_bus_process (bus, NULL);
 
@@ -73,6 +95,8 @@ process (GSource *source, sd_bus *bus)
     /* With exit-on-disconnect off, the end of the connection shows as success; the next turn would spin. */
     if (sd_bus_is_open (bus) <= 0)
       return -ECONNRESET;
+    if (!g_source_is_destroyed (source) && wants_write (self))
+      return 0;
   }
   return 0;
 }

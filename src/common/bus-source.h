@@ -17,6 +17,10 @@ typedef struct {
   void (*failed) (int error, gpointer user_data);
   /* Something was read or written, and all that was due in this turn is done. May be NULL. */
   void (*turned) (gpointer user_data);
+  /* Does somebody wait for room on the bus's socket, to write past sd-bus's own queue, when that is empty? `turned` tells of
+   * room. Until then calls are taken in one a turn, and none as long as that queue is not empty: it comes to an end. May be
+   * NULL. */
+  gboolean (*wants_write) (gpointer user_data);
 } RelayBusSourceEvents;
 
 /* A source for @bus, not yet attached; holds a reference to it. Priority G_PRIORITY_DEFAULT: the same as the

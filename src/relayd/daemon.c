@@ -501,6 +501,14 @@ on_bus_turned (gpointer user_data)
 }
 
 static gboolean
+bus_wants_write (gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  return relay_service_wants_write (daemon->service);
+}
+
+static gboolean
 open_bus (RelayDaemon *daemon, GError **error)
 {
   int r = sd_bus_open_user (&daemon->bus);
@@ -538,7 +546,9 @@ take_name (RelayDaemon *daemon, GError **error)
 static gboolean
 join_bus (RelayDaemon *daemon, GError **error)
 {
-  static const RelayBusSourceEvents events = { .failed = on_bus_failed, .turned = on_bus_turned };
+  static const RelayBusSourceEvents events = { .failed = on_bus_failed,
+                                               .turned = on_bus_turned,
+                                               .wants_write = bus_wants_write };
   RelayServiceOptions options = { daemon->config->max_channels, daemon->config->max_holds_per_client };
 
   if (!open_bus (daemon, error))

@@ -22,6 +22,7 @@ struct RelayRecords {
   gboolean enabled;    /* is there a history at all? */
   char *file;          /* for the journal */
   GSource *turn, *retry, *aging;
+  GSource *settling; /* of what is not stored: told once a turn as well */
   gint64 aging_usec;   /* when the timer is to fire, CLOCK_REALTIME; 0: it is not */
   char *trouble_code;  /* that was logged and is shown; NULL: none */
   gboolean is_failing; /* nothing can be written at present */
@@ -124,6 +125,14 @@ on_turn (gpointer user_data)
 }
 
 static void
+on_settling (gpointer user_data)
+{
+  RelayRecords *records = user_data;
+
+  records->events->settled (records->user_data);
+}
+
+static void
 on_dirty (gpointer user_data)
 {
   RelayRecords *records = user_data;
@@ -135,7 +144,7 @@ void
 relay_records_append (RelayRecords *records, const RelayEvent *event)
 {
   if (!records->enabled) {
-    records->events->settled (records->user_data);
+    relay_turn_arm (records->settling);
     return;
   }
   relay_history_append (records->store, event);
@@ -203,6 +212,7 @@ relay_records_new (const char *directory, const RelayHistoryLimits *limits, Rela
   records->turn = relay_turn_new ("relay-records", on_turn, records);
   records->retry = relay_turn_new ("relay-records-retry", on_turn, records);
   records->aging = relay_turn_new ("relay-records-aging", on_aging, records);
+  records->settling = relay_turn_new ("relay-records-settling", on_settling, records);
   records->store = relay_store_open (directory);
   relay_store_set_dirty (records->store, on_dirty, records);
   set_limits (records, limits);
@@ -226,6 +236,7 @@ relay_records_free (RelayRecords *records)
   relay_turn_free (records->turn);
   relay_turn_free (records->retry);
   relay_turn_free (records->aging);
+  relay_turn_free (records->settling);
   g_free (records->file);
   g_free (records->trouble_code);
   g_free (records->history_id);
