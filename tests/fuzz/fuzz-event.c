@@ -14,8 +14,9 @@
  * - what is accepted is JSON, and what is JSON is accepted, by a second parser (json-oracle.c);
  * - reading the same bytes again gives the same tape;
  * - each string has the value that decoding it by hand gives;
- * - an event becomes a message that sd-bus sends; to the byte the one that the marshaller of our own makes; read again by the client's side, which refuses what is nested deeper
- *   than a bus lets through, and written as JSON, it is valid, and says what the server said.
+ * - an event becomes a message that sd-bus sends, to the byte the one that our own marshaller makes; read again by the
+ *   client's side, which refuses what is nested deeper than a bus lets through, and written as JSON, it is valid, and says
+ *   what the server said.
  */
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
