@@ -99,6 +99,8 @@ def find_peers(report):
 
 def main():
     options = parse()
+    if not (TOOLS / "listener").exists():
+        sys.exit(f"there is nothing in {TOOLS}: build it, and set PRP_BUILD_DIR to where")
     report = Report({key: str(value) for key, value in vars(options).items() if value})
     if build_option("optimization") not in ("2", "3", "s"):
         print(f"This build is not optimised ({build_option('buildtype')}): its figures are not those of what is shipped.")
@@ -110,11 +112,7 @@ def main():
         for name in options.only or MEASURES:
             report.section(MEASURES[name].TITLE)
             MEASURES[name].run(run, report)
-    if options.json:
-        report.write(options.json)
-        print(f"\nwritten to {options.json}")
-    if report.failed:
-        sys.exit("failed: " + "; ".join(report.failed))
+    report.finish(options.json)
 
 
 main()

@@ -34,12 +34,12 @@ def run(run_options, report):
 def call(bed, relay, caller, run_options, figures, report):
     n_events = run_options.call_events
     bed.listen(n_events)
-    relay.begin(n_events, relay.take(n_events))
+    relay.begin(n_events)
     caller.ask("Get", LEAD_MSEC)  # until the flood is everywhere
     for method in METHODS:
         answer = json.loads(caller.ask(method, CALL_MSEC if not run_options.quick else 20))
         figures[method].append(answer)
-    bed.server.read()
+    relay.end()
     heard = bed.heard()
     if heard["events"] != n_events:
         report.fail(f"calls ({bed.kind}): {n_events - heard['events']} lost")

@@ -57,11 +57,11 @@ def cost(relays, run_options, report):
     figures = {relay.n_channels: [] for relay in relays}
     for number in range(-1, run_options.rounds):
         for relay in run_options.turns(relays, number):
-            _, usec, lost, breaks = flood(relay, run_options.flood_events)
-            if lost or breaks:
-                report.fail(f"{relay.n_channels} channels: {lost} lost, {breaks} breaks")
+            result = flood(relay, run_options.flood_events)
+            if result.lost or result.breaks:
+                report.fail(f"{relay.n_channels} channels: {result.lost} lost, {result.breaks} breaks")
             if number >= 0:  # the first is to warm up
-                figures[relay.n_channels].append(usec)
+                figures[relay.n_channels].append(result.cpu)
     fewest = figures[relays[0].n_channels]
     for relay in relays:
         mine = figures[relay.n_channels]

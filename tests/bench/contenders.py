@@ -10,9 +10,8 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
-from bed import HERE, TOKEN, TOOLS, Tool
+from bed import HERE, TOKEN, TOOLS, Tool, cpu_sec_of
 from relay_bus import NAME
 from relay_process import BUILD_DIR, Relay
 from waiting import wait_until
@@ -29,11 +28,6 @@ def children_of(pid):
     except OSError:
         return []
     return [int(child) for text in texts for child in text.split()]
-
-
-def cpu_clock(pid):
-    """The id of the clock of a process's CPU time, all its threads, to the nanosecond (clock_getcpuclockid(3))."""
-    return ~pid << 3 | 2
 
 
 class Contender:
@@ -54,7 +48,7 @@ class Contender:
         return found
 
     def cpu_sec(self):
-        return sum(time.clock_gettime(cpu_clock(pid)) for pid in self.pids())
+        return sum(cpu_sec_of(pid) for pid in self.pids())
 
     def status(self, field):
         texts = [pathlib.Path(f"/proc/{pid}/status").read_text() for pid in self.pids()]
@@ -98,17 +92,18 @@ class Contender:
         first, self.n_sent = self.n_sent, self.n_sent + n_events
         return first
 
-    def send(self, n_events, rate=0):
-        """(began, ended) of the sending."""
-        return tuple(map(int, self.ask_for(n_events, self.take(n_events), rate).split()))
-
-    def ask_for(self, n_events, first, rate):
-        self.begin(n_events, first, rate)
-        return self.bed.server.read()
-
-    def begin(self, n_events, first, rate=0):
-        answer = self.bed.server.ask("pace" if rate else "pour", n_events, first, *([rate] if rate else []))
+    def begin(self, n_events, rate=0):
+        """Has so many events sent, as fast as they go or so many a second. Frames are made before this returns."""
+        answer = self.bed.server.ask("pace" if rate else "pour", n_events, self.take(n_events), *([rate] if rate else []))
         assert answer == "pouring", answer
+
+    def end(self):
+        """When the sending began and ended, in nanoseconds of the monotonic clock."""
+        return tuple(map(int, self.bed.server.read().split()))
+
+    def send(self, n_events, rate=0):
+        self.begin(n_events, rate)
+        return self.end()
 
 
 class PlainSender(Contender):
@@ -121,8 +116,11 @@ class PlainSender(Contender):
     def become_ready(self):
         wait_until(self.bed.client.owner, f"{NAME} of the plain sender", START_SEC)
 
-    def ask_for(self, n_events, first, rate):
-        return self.tool.ask(n_events, first, rate)
+    def begin(self, n_events, rate=0):
+        self.tool.tell(n_events, self.take(n_events), rate)
+
+    def end(self):
+        return tuple(map(int, self.tool.read().split()))
 
     def stop(self):
         super().stop()

@@ -2,17 +2,15 @@
 # SPDX-License-Identifier: MIT
 """How the relay does with a history of a million events, beside one with none.
 
-Prints a table, the target beside the figure, and writes all figures as JSON. Medians of rounds, in each of which everything
-is done once, in turn. It fails where a target is missed by far (twice as much): a machine that is busy is no fault.
+Prints a table, the target beside the figure, and writes all figures as JSON (report.py). Medians of rounds, in each of which everything
+is done once, in turn. It fails where a target is missed by far: a machine that is busy is no fault.
 
     meson test --benchmark -C BUILD history --verbose
     PRP_BUILD_DIR=BUILD tests/bench/history.py [--rounds N] [--events N] [--json FILE]
 """
 
 import argparse
-import json
 import pathlib
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,10 +22,10 @@ from gi.repository import Gio, GLib
 
 from relay_bus import HISTORY, NAME, PATH, Client, PrivateBus
 from relay_process import BUILD_DIR, Home, Relay
+from report import Report
 from waiting import tell, wait_until
 
 FILL = BUILD_DIR / "tests" / "bench" / "fill-history"
-BY_FAR = 2
 
 MAX_START_RATIO = 3
 MAX_LIST_MSEC = 10
@@ -120,24 +118,7 @@ class Bench:
         self.bus.stop()
 
 
-class Table:
-    """Prints as it goes, and remembers what was missed."""
-
-    def __init__(self):
-        self.rows = []
-        self.missed = []
-        print(f"{'':48} {'figure':>12}   {'target':>10}")
-
-    def add(self, name, figure, unit, target=None):
-        verdict = "" if target is None or figure < target else "missed" if figure < BY_FAR * target else "missed by far"
-        if verdict == "missed by far":
-            self.missed.append(name)
-        self.rows.append({"name": name, "figure": figure, "unit": unit, "target": target, "verdict": verdict or "held"})
-        shown = f"< {target:g} {unit}" if target is not None else ""
-        print(f"{name:48} {figure:>9.2f} {unit:2}   {shown:>10} {verdict}", flush=True)
-
-
-def run(options, scratch, stores):
+def run(options, report, scratch, stores):
     full, empty = stores / "full", stores / "empty"
     for folder in (full, empty):
         (folder / "prp-relay").mkdir(mode=0o700, parents=True)
@@ -161,26 +142,19 @@ def run(options, scratch, stores):
     finally:
         bench.finish()
 
-    medians = {name: statistics.median(values) for name, values in bench.figures.items()}
-    print(f"{options.events:,} events, {megabytes:.0f} MB, filled at {options.events / filled_sec:,.0f} events/s; "
-          f"medians of {options.rounds} rounds")
-    table = Table()
-    table.add("start until the name is owned, empty", medians["start empty"], "ms")
-    table.add("start until the name is owned, full", medians["start full"], "ms")
-    table.add("  full to empty", medians["start full"] / medians["start empty"], "x", MAX_START_RATIO)
+    figures = bench.figures
+    report.section(f"A history of {options.events:,} events ({megabytes:.0f} MB, filled at "
+                   f"{options.events / filled_sec:,.0f} events/s)")
+    report.add("start until the name is owned, empty", figures["start empty"], "ms")
+    report.add("start until the name is owned, full", figures["start full"], "ms")
+    report.add("  full to empty", [a / b for a, b in zip(figures["start full"], figures["start empty"])], "x",
+               target=MAX_START_RATIO)
     for name in LISTS:
-        table.add(f"ListEvents of 100: {name}", medians[name], "ms", MAX_LIST_MSEC)
-        table.add("  the first time after a start", medians[name + ", first time"], "ms", MAX_LIST_MSEC)
+        report.add(f"ListEvents of 100: {name}", figures[name], "ms", target=MAX_LIST_MSEC)
+        report.add("  the first time after a start", figures[name + ", first time"], "ms", target=MAX_LIST_MSEC)
     for batch in BATCHES:
-        table.add(f"store an event, {batch} in a commit", medians[f"append {batch}"], "µs")
-    table.add("  alone to among 500", medians["append 1"] / medians["append 500"], "x")
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps({"events": options.events, "rounds": options.rounds, "bytes": megabytes * 1e6,
-                                            "rows": table.rows, "figures": bench.figures}, indent=1) + "\n")
-        print(f"written to {options.json}")
-    if table.missed:
-        sys.exit(f"missed by far: {', '.join(table.missed)}")
+        report.add(f"store an event, {batch} in a commit", figures[f"append {batch}"], "µs")
+    report.add("  alone to among 500", [a / b for a, b in zip(figures["append 1"], figures["append 500"])], "x")
 
 
 def main():
@@ -189,9 +163,11 @@ def main():
     parser.add_argument("--events", type=int, default=1000000)
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE")
     options = parser.parse_args()
+    report = Report({key: str(value) for key, value in vars(options).items() if value})
     # The store on a disk, beside the build; the bus in a place with a short name.
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory(dir=FILL.parent) as stores:
-        run(options, pathlib.Path(scratch), pathlib.Path(stores))
+        run(options, report, pathlib.Path(scratch), pathlib.Path(stores))
+    report.finish(options.json)
 
 
 main()

@@ -29,9 +29,9 @@ from certificates import Certificate, server_context
 from prp_server import TEXT, PrpServer, frame
 from waiting import wait_until
 
-# Every field has a fixed width, so that all frames have the same length and the same head. 290 bytes.
+# Every field has a fixed width, so that all frames have the same length.
 EVENT = ('{"id":"msg_%016d","type":"agent.progress","timestamp":"2024-01-15T13:00:00.000Z",'
-         '"data":{"agentId":"agent_%03d","prpId":"prp_%06d","progress":%d,"currentTask":"Implementing JWT middleware",'
+         '"data":{"agentId":"agent_%03d","prpId":"prp_%06d","progress":%2d,"currentTask":"Implementing JWT middleware",'
          '"sentNsec":%15d},"metadata":{"version":"1.0","source":"agent-orchestrator"}}')
 CHUNK_EVENTS = 800
 SUBSCRIBE_SEC = 30

@@ -11,8 +11,8 @@ MAX_GROWTH_MB = 1
 SETTLE_SEC = 0.5  # to end what belongs to the start, or to the last events
 
 
-def megabytes(contender):
-    time.sleep(SETTLE_SEC)
+def megabytes(contender, settle_sec=SETTLE_SEC):
+    time.sleep(settle_sec)
     return contender.rss_bytes() / 1e6
 
 
@@ -29,7 +29,7 @@ def run(run_options, report):
             for contender in (RelayWithout(bed), RelayWith(bed)):
                 figures = {}
                 for _ in range(run_options.rounds if contender.history else 1):
-                    measure(contender, some, many, figures, report)
+                    measure(contender, run_options, figures, report)
                 show(report, f"{contender.name}, {scheme}", figures, some, many, MAX_MB[scheme])
     for bed in run_options.beds(("dbus-daemon",)):
         for directory in run_options.peers:
@@ -42,16 +42,19 @@ def run(run_options, report):
             report.add(f"  after {some:,} events", then, "MB", remark=f"{lost} lost" if lost else "")
 
 
-def measure(contender, some, many, figures, report):
+def measure(contender, run_options, figures, report):
+    some, many = run_options.memory_events
+    settle_sec = SETTLE_SEC if not run_options.quick else 0
+
     def note(name, figure):
         figures.setdefault(name, []).append(figure)
 
     with contender:
-        note("start", megabytes(contender))
+        note("start", megabytes(contender, settle_sec))
         lost = flood(contender, some)
-        note("some", megabytes(contender))
+        note("some", megabytes(contender, settle_sec))
         lost += flood(contender, many - some)
-        note("many", megabytes(contender))
+        note("many", megabytes(contender, settle_sec))
         note("peak", contender.peak_bytes() / 1e6)
     if lost:
         report.fail(f"{contender.name}: {lost} lost")

@@ -17,6 +17,7 @@ import platform
 import re
 import statistics
 import subprocess
+import sys
 import time
 
 from relay_process import BUILD_DIR
@@ -109,8 +110,16 @@ class Report:
     def fail(self, what):
         self.failed.append(what)
 
-    def write(self, path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({
-            "machine": self.machine, "options": self.options, "seconds": round(time.monotonic() - self.began, 1),
-            "rows": self.rows}, indent=1) + "\n")
+    def finish(self, path=None):
+        """Writes it there; ends the program with a failure if there was one."""
+        print()
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps({
+                "machine": self.machine, "options": self.options, "seconds": round(time.monotonic() - self.began, 1),
+                "rows": self.rows}, indent=1, ensure_ascii=False) + "\n")
+            print(f"written to {path}")
+        missed = [row for row in self.rows if row["verdict"].startswith("missed")]
+        print(f"{sum(row['verdict'] == 'held' for row in self.rows)} targets held, {len(missed)} missed")
+        if self.failed:
+            sys.exit("failed: " + "; ".join(self.failed))
