@@ -29,7 +29,7 @@ import memory
 import startup
 import throughput
 from bed import TOOLS, Bed
-from contenders import install_peers, peer_directories
+from contenders import Peer, install_peers, peer_directories
 from report import Report, build_option
 
 MEASURES = {"throughput": throughput, "latency": latency, "memory": memory, "startup": startup, "idle": idle, "calls": calls,
@@ -89,12 +89,21 @@ def parse():
     return parser.parse_args()
 
 
-def find_peers(report):
-    troubles = install_peers()
+def find_peers(run, report):
+    """Those that can run here. One that cannot is a failure: the relay would win against nobody."""
+    troubles, found = install_peers(), []
+    with run.bed("dbus-daemon") as bed:
+        for directory in peer_directories():
+            try:
+                if directory.name not in troubles:
+                    with Peer(bed, directory):
+                        found.append(directory)
+            except (OSError, RuntimeError) as error:
+                troubles[directory.name] = " ".join(str(error).split())
     for name, trouble in troubles.items():
-        print(f"{name} is not here: {trouble}")
-        report.fail(f"{name} is not here")
-    return [directory for directory in peer_directories() if directory.name not in troubles]
+        print(f"{name} cannot run here (--without-peers goes on without): {trouble}")
+        report.fail(f"{name} cannot run here")
+    return found
 
 
 def main():
@@ -108,7 +117,7 @@ def main():
     with tempfile.TemporaryDirectory() as scratch, tempfile.TemporaryDirectory(dir=TOOLS) as stores:
         run = Run(options, pathlib.Path(scratch), pathlib.Path(stores))
         if not options.without_peers:
-            run.peers = find_peers(report)
+            run.peers = find_peers(run, report)
         for name in options.only or MEASURES:
             report.section(MEASURES[name].TITLE)
             MEASURES[name].run(run, report)
