@@ -70,10 +70,10 @@ give_up (RelayConnector *connector, const RelayTrouble *trouble)
 }
 
 guint64
-relay_connector_get_delay (RelayConnector *connector, guint n_failed)
+relay_connector_get_delay (RelayConnector *connector, guint n_failed, guint64 retry_after_usec)
 {
   return relay_backoff_delay (connector->options.initial_delay_usec, connector->options.max_delay_usec,
-                              n_failed > 0 ? n_failed - 1 : 0, g_random_double ());
+                              n_failed > 0 ? n_failed - 1 : 0, retry_after_usec, g_random_double ());
 }
 
 /* Shortly after a sleep or a change of the network: that names do not resolve yet, or that the connection from before was found to
@@ -90,7 +90,7 @@ static void
 plan_after (RelayConnector *connector, const RelayTrouble *trouble)
 {
   guint n_failed = connector->status->attempts;
-  guint64 delay = relay_connector_get_delay (connector, n_failed - MIN (connector->n_forgiven, n_failed));
+  guint64 delay = relay_connector_get_delay (connector, connector->n_setbacks, trouble->retry_after_usec);
   gboolean offline = !connector->is_loopback && is_network_trouble (trouble) && !connector->has_network;
   g_autofree char *next = NULL;
 
@@ -100,13 +100,11 @@ plan_after (RelayConnector *connector, const RelayTrouble *trouble)
   }
 
   if (is_eager (connector, trouble)) {
-    connector->n_forgiven = n_failed;
+    connector->n_setbacks = 0;
     delay = MIN (delay, RELAY_CONNECTOR_HASTE_USEC);
   }
   connector->must_wait = trouble->remedy == RELAY_REMEDY_RETRY_AFTER && trouble->retry_after_usec > 0;
   connector->server_busy = connector->must_wait && connector->step != STEP_TOKEN;
-  if (connector->must_wait)
-    delay = MAX (delay, trouble->retry_after_usec);
   plan_attempt (connector, delay, offline ? RELAY_STATE_OFFLINE : RELAY_STATE_WAITING);
 
   next = g_strdup_printf ("Next attempt in %.1f s%s", (double) delay / G_USEC_PER_SEC,
@@ -147,8 +145,11 @@ relay_connector_fail (RelayConnector *connector, const RelayTrouble *trouble)
 {
   gboolean was_attempt = connector->step != STEP_TOKEN || trouble->remedy != RELAY_REMEDY_STOP;
 
-  if (was_attempt && !connector->is_stable)
-    relay_status_set_attempts (connector->status, connector->status->attempts + 1);
+  if (was_attempt) {
+    connector->n_setbacks++;
+    if (!connector->is_stable)
+      relay_status_set_attempts (connector->status, connector->status->attempts + 1);
+  }
   relay_connector_leave_up (connector);
   relay_status_set_error (connector->status, trouble->code, trouble->text);
   if (fail_refused (connector, trouble))
@@ -209,7 +210,7 @@ hasten_waiting (RelayConnector *connector)
 {
   guint64 delay = (guint64) (g_random_double () * RELAY_CONNECTOR_HASTE_USEC);
 
-  connector->n_forgiven = connector->status->attempts;
+  connector->n_setbacks = 0;
   if (connector->must_wait ||
       g_source_get_ready_time (connector->attempt_timer) <= g_get_monotonic_time () + (gint64) delay)
     return;
@@ -232,14 +233,14 @@ relay_connector_hasten (RelayConnector *connector, gboolean slept)
     break;
   case STEP_LINK:
     /* A handshake from before the sleep has no peer any more, but would be waited for. */
-    connector->n_forgiven = connector->status->attempts;
+    connector->n_setbacks = 0;
     if (slept) {
       g_clear_pointer (&connector->conversation, relay_conversation_free);
       relay_connector_begin_attempt (connector);
     }
     break;
   case STEP_UP:
-    connector->n_forgiven = connector->status->attempts;
+    connector->n_setbacks = 0;
     relay_conversation_probe (connector->conversation, RELAY_LINK_PROBE_USEC);
     if (connector->next != NULL)
       relay_conversation_probe (connector->next, RELAY_LINK_PROBE_USEC);

@@ -32,7 +32,7 @@ struct RelayConnector {
   gboolean gave_up; /* OFF by max_attempts */
   gboolean must_wait; /* WAITING for as long as was asked: not to be hastened */
   gboolean server_busy; /* it was the server that asked, not the token endpoint: another token hastens nothing */
-  guint n_forgiven; /* of the failed attempts: those before the last sleep or change of the network */
+  guint n_setbacks; /* failed attempts and lost connections, in a row, since the last sleep or change of the network */
   gint64 eager_until_usec; /* CLOCK_MONOTONIC: until then attempts are not put off for long; 0: they may be */
   GSource *attempt_timer;
   gboolean has_network;
@@ -95,8 +95,8 @@ void relay_connector_set_unauthorized (RelayConnector *connector, const RelayTro
 void relay_connector_begin_attempt (RelayConnector *connector);
 /* An attempt came to nothing, or the connection was lost. */
 void relay_connector_fail (RelayConnector *connector, const RelayTrouble *trouble);
-/* After @n_failed failures in a row. */
-guint64 relay_connector_get_delay (RelayConnector *connector, guint n_failed);
+/* After @n_failed failures in a row; the server asked for @retry_after_usec, or for nothing (0). */
+guint64 relay_connector_get_delay (RelayConnector *connector, guint n_failed, guint64 retry_after_usec);
 /* The callback of attempt_timer. */
 void relay_connector_on_attempt (gpointer user_data);
 

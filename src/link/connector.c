@@ -73,7 +73,6 @@ relay_connector_set_up (RelayConnector *connector)
 
   connector->step = STEP_UP;
   connector->is_stable = FALSE;
-  connector->n_forgiven = 0;
   connector->eager_until_usec = 0;
   relay_turn_arm_in (connector->stable_timer, connector->options.stable_usec != 0 ? connector->options.stable_usec
                                                                                   : RELAY_CONNECTOR_STABLE_USEC);
@@ -115,6 +114,7 @@ on_stable (gpointer user_data)
   RelayConnector *connector = user_data;
 
   connector->is_stable = TRUE;
+  connector->n_setbacks = 0;
   relay_status_set_attempts (connector->status, 0);
   connector->n_renewals = 0;
   if (connector->next == NULL && connector->refused == NULL && connector->verdict == NULL)
@@ -380,6 +380,7 @@ relay_connector_connect (RelayConnector *connector)
     return;
   if (connector->step == STEP_OFF) {
     relay_connector_forget_refusals (connector);
+    connector->n_setbacks = 0;
     relay_status_set_attempts (connector->status, 0);
   }
   relay_connector_begin_attempt (connector);

@@ -175,7 +175,7 @@ plan_another (RelayConnector *connector, RelayToken *token, const RelayTrouble *
     return;
   }
   connector->n_handovers_failed++;
-  delay = MAX (relay_connector_get_delay (connector, connector->n_handovers_failed), trouble->retry_after_usec);
+  delay = relay_connector_get_delay (connector, connector->n_handovers_failed, trouble->retry_after_usec);
   connector->handover_wait_usec = trouble->retry_after_usec > 0 ? g_get_monotonic_time () + (gint64) delay : 0;
   relay_turn_arm_in (connector->handover_timer, delay);
   next = g_strdup_printf ("The connection with the new token came to nothing, the old one goes on; next attempt in %.1f s",

@@ -78,7 +78,7 @@ relay_connector_take_refusal (RelayConnector *connector, RelayToken *token, cons
   }
   /* The server takes each new token for a moment only: no hurry. */
   n_delayed = connector->n_renewals - RELAY_CONNECTOR_QUICK_RENEWALS;
-  relay_turn_arm_in (connector->renewal_timer, relay_connector_get_delay (connector, n_delayed));
+  relay_turn_arm_in (connector->renewal_timer, relay_connector_get_delay (connector, n_delayed, 0));
 }
 
 /* ---- ahead of its end ---- */
@@ -160,7 +160,8 @@ take_no_token_while_up (RelayConnector *connector, const RelayTrouble *trouble, 
   if (trouble->remedy == RELAY_REMEDY_STOP || (request == REQUEST_GET && connector->next != NULL))
     return;
   relay_turn_arm_in (request == REQUEST_RENEW ? connector->renewal_timer : connector->handover_timer,
-                     MAX (RELAY_CONNECTOR_RENEWAL_RETRY_USEC, trouble->retry_after_usec));
+                     MAX (RELAY_CONNECTOR_RENEWAL_RETRY_USEC,
+                          relay_connector_get_delay (connector, 0, trouble->retry_after_usec)));
 }
 
 /* While connected: a renewal, or a look at changed credentials. */

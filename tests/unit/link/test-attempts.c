@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "link/connector-private.h"
 #include "tests/unit/link/connector-bed.h"
 #include "tests/unit/link/no-names.h"
 
@@ -87,6 +88,36 @@ test_backoff (void)
   ws_wait_for (bed.status->attempts >= 4);
   g_assert_cmpstr (bed.status->error_code, ==, "CONNECTION_LOST");
   g_assert_cmpuint (bed.server->peers->len, ==, bed.status->attempts);
+}
+
+/* The loss of a stable connection is no failed attempt, but the first reason to wait: the next ceiling is twice as high. */
+static void
+test_backoff_after_loss (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_init (&bed);
+  bed.options.stable_usec = 50 * MSEC;
+  bed.options.initial_delay_usec = 3600 * SEC;
+  bed.options.max_delay_usec = 4 * 3600 * SEC;
+  bed_start (&bed);
+  wait_for_connections (&bed, 1);
+  ws_wait_for (bed.connector->is_stable);
+  g_clear_pointer (&bed.server->answer, g_free);
+  bed.server->answer = g_strdup ("");
+  ws_peer_abort (ws_server_last (bed.server));
+  wait_for_state (&bed, RELAY_STATE_WAITING);
+  g_assert_cmpuint (bed.status->attempts, ==, 0);
+  g_assert_cmpuint (bed.connector->n_setbacks, ==, 1);
+  g_assert_cmpuint (bed.status->next_attempt_usec, <=, (guint64) g_get_real_time () + 3600 * SEC);
+
+  relay_connector_connect (bed.connector);
+  ws_wait_for (bed.status->attempts == 1 && bed.status->state == RELAY_STATE_WAITING);
+  g_assert_cmpuint (bed.connector->n_setbacks, ==, 2);
+
+  /* A network that changes is a new start. */
+  relay_connector_hasten (bed.connector, FALSE);
+  g_assert_cmpuint (bed.connector->n_setbacks, ==, 0);
 }
 
 /* ---- without a network ---- */
@@ -261,6 +292,7 @@ main (int argc, char **argv)
   g_test_add_func ("/attempts/connect-now", test_connect_now);
   g_test_add_func ("/attempts/max-attempts", test_max_attempts);
   g_test_add_func ("/attempts/backoff", test_backoff);
+  g_test_add_func ("/attempts/backoff-after-loss", test_backoff_after_loss);
   g_test_add_func ("/attempts/offline", test_offline);
   g_test_add_func ("/attempts/offline-loopback", test_offline_loopback);
   g_test_add_func ("/attempts/hasten-waiting", test_hasten_waiting);
