@@ -92,8 +92,8 @@ def show_tables(fleet):
             print(f"  {SCENARIOS[scenario][0] + f': {initial}/{most}':<48}" + "".join(f"{cell:>27}" for cell in row))
 
 
-def readme_table(fleet):
-    """The lines of the README's table."""
+def readme_lines(fleet):
+    """All of the README that has figures: its table, and what is said of the choices."""
     yield "| the service | who | 99 % are back after | never back | attempts in its busiest 0.1 s |"
     yield "|---|---|---|---|---|"
     for scenario in ("restart", "restart-retry-after", "away", "away-long"):
@@ -101,6 +101,26 @@ def readme_table(fleet):
             result = fleet.run(scenario, habit)
             yield (f"| {SCENARIOS[scenario][0]} | {HABITS[habit]} | {duration(result['back_99'])} | {number(result['never'])} | "
                    f"{number(result['peak_tenth_returned'])} |")
+
+    def back(scenario, habit="relay", **options):
+        return duration(fleet.run(scenario, habit, **options)["back_99"])
+
+    def peak(scenario, **options):
+        return number(fleet.run(scenario, **options)["peak_tenth"])
+
+    def each(scenario, **options):
+        return f"{fleet.run(scenario, **options)['attempts'] / RELAYS:.0f}"
+
+    yield f"- When it is back at once, it sees {peak('restart')} attempts in 0.1 s; with `InitialDelaySec=5` it would be"
+    yield (f"  {peak('restart', initial=5)}, and 99 % back after {back('restart', initial=5)}: no sooner, and every loss of one "
+           "connection would last longer.")
+    yield (f"- When it was away for 30 s, 99 % are back with `MaxDelaySec=30` after {back('away', most=30)}, with 120 after "
+           f"{back('away', most=120)}. In 5 min each relay")
+    yield (f"  makes {each('away-long', most=30)} attempts with 30, {each('away-long')} with 60, {each('away-long', most=120)} "
+           f"with 120. Decorrelated jitter takes {back('away', 'decorrelated')} instead of {back('away')}.")
+    yield (f"  it, each makes {each('restart-retry-after')} attempts instead of {each('restart')}; were they not spread, it would "
+           f"take {back('restart-retry-after', 'letter')} instead of {back('restart-retry-after')}.")
+    yield (f"  given up then: 99 % are back after {back('restart-queue')} instead of {back('restart')}.")
 
 
 def everything(fleet):
@@ -176,8 +196,7 @@ def draw_axes(out):
 
 def draw_attempts(out, habit, series):
     """A line where there is always somebody, else a stem for each second in which there is."""
-    series = (series + [0] * SECONDS)[:SECONDS]
-    bottom = UPPER[1]
+    series, bottom = series[:SECONDS], UPPER[1]
     if habit == "relay":
         points = " ".join(f"{x_of(i + .5):.1f},{y_of_attempts(n):.1f}" for i, n in enumerate(series))
         out.append(f'<path class="{habit}" d="M {points}"/>')
@@ -208,7 +227,7 @@ def picture(fleet):
         draw_back(out, habit, result["back_by_second"])
     x = LEFT
     for name, words in [*((habit, HABITS[habit]) for habit in IN_README), ("rate", "what the service takes")]:
-        out.append(f'<line class="mark {name}" x1="{x}" y1="42" x2="{x + 22}" y2="42"/><text x="{x + 28}" y="46">{words}</text>')
+        out.append(f'<line class="mark {name}" x1="{x:.0f}" y1="42" x2="{x + 22:.0f}" y2="42"/><text x="{x + 28:.0f}" y="46">{words}</text>')
         x += 62 + 6.4 * len(words)
     return "\n".join([*out, "</svg>", ""])
 
@@ -237,7 +256,7 @@ def claims(fleet):
            run("away", "none")["back_99"] >= run("away")["back_99"] * 20)
     yield ("of the protocol page's clients, nearly all never come back when the service refused some of them",
            all(run(s, "page-5")["never"] >= RELAYS * 0.85 for s in ("restart", "away", "away-long")))
-    yield ("MaxDelaySec=30 gains little and costs the server twice the attempts while it is away, 120 takes longer",
+    yield ("MaxDelaySec=30 gains little and costs half as many attempts again in a long outage, 120 takes longer",
            run("away", most=30)["back_99"] >= run("away")["back_99"] * 0.85 and
            run("away-long", most=30)["attempts"] >= run("away-long")["attempts"] * 1.5 and
            run("away", most=120)["back_99"] >= run("away")["back_99"] * 1.3)
@@ -255,8 +274,8 @@ def check(fleet):
     again = Fleet(fleet.program)
     results.append(("the same seed gives the same run", all(again.run(s) == fleet.run(s) for s in SCENARIOS)))
     readme = (SOURCE / "README.md").read_text().splitlines()
-    missing = [line for line in readme_table(fleet) if line not in readme]
-    results.append(("the README has the table that this program gives", not missing))
+    missing = [line for line in readme_lines(fleet) if line not in readme]
+    results.append(("the README has the figures that this program gives", not missing))
     results.append(("its picture is the one that this program draws", PICTURE.read_text() == picture(fleet)))
     for line in missing:
         print(f"# not in the README: {line}")
@@ -271,14 +290,14 @@ def main():
     parser.add_argument("program")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--plot", metavar="FILE")
-    parser.add_argument("--readme", action="store_true", help="prints the README's table")
+    parser.add_argument("--readme", action="store_true", help="prints what the README has of it")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args()
     fleet = Fleet(options.program)
     if options.check:
         return check(fleet)
     if options.readme:
-        print("\n".join(readme_table(fleet)))
+        print("\n".join(readme_lines(fleet)))
         return 0
     show_tables(fleet)
     if options.json:
