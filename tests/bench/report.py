@@ -4,10 +4,11 @@
 {"machine": {"cpu", "cores", "kernel", "system", "compiler", "buildtype", "libraries": {name: version}},
  "options": {...},                  how it was called
  "seconds": ...,                    what all took
- "rows": [{"section", "name", "bus", "figure", "unit", "target", "least", "verdict", "rounds": [...], "remark"}]}
+ "rows": [{"section", "of", "name", "bus", "figure", "unit", "target", "least", "verdict", "rounds": [...], "remark"}]}
 
-figure is the median of rounds (or one figure that is none of rounds), target a number that it may not exceed, or, where least
-is true, has to reach; null: a figure beside the others only. verdict is "held", "missed", "missed by far", or "" without a target.
+of is the row that a name stands indented below, else "". figure is the median of rounds (which may be one only). target is a
+number that it may not exceed, or has to reach where least is true; null: a figure beside the others. verdict is "held",
+"missed", "missed by far", or "" without a target.
 """
 
 import json
@@ -86,7 +87,7 @@ class Report:
               f"built with {self.machine['compiler']}, {self.machine['buildtype']}; {libraries}", flush=True)
 
     def section(self, title):
-        self.title = title
+        self.title, self.parent = title, ""
         print(f"\n{title}\n{'':46} {'bus':12} {'figure':>10} {'':9} {'target':>9}", flush=True)
 
     def add(self, name, rounds, unit, *, bus="", target=None, least=False, slack=None, remark=""):
@@ -97,9 +98,12 @@ class Report:
             held = figure >= target if least else figure <= target
             far = figure < target / BY_FAR if least else figure > (target * BY_FAR if slack is None else target + slack)
             verdict = "held" if held else "missed by far" if far else "missed"
+        if not name.startswith(" "):
+            self.parent = name
+        of = self.parent if name.startswith(" ") else ""
         if verdict == "missed by far" and not self.options.get("quick"):
-            self.fail(f"{name} ({bus})" if bus else name)
-        self.rows.append({"section": self.title, "name": name, "bus": bus, "figure": figure, "unit": unit, "target": target,
+            self.fail(": ".join(filter(None, (of, name.strip()))) + (f" ({bus})" if bus else ""))
+        self.rows.append({"section": self.title, "of": of, "name": name.strip(), "bus": bus, "figure": figure, "unit": unit, "target": target,
                           "least": least, "verdict": verdict, "rounds": rounds if isinstance(rounds, list) else [rounds],
                           "remark": remark})
         wanted = "" if target is None else f"{'≥' if least else '≤'} {target:g}"

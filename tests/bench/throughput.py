@@ -76,5 +76,5 @@ def show(report, kind, contender, figures):
                    target=THROUGHPUT[kind][history] if history else None, least=True)
     report.add("  CPU an event", [f.cpu for f in mine], "µs", bus=kind)
     if name != "plain sender":
-        report.add("  against the plain sender", ratios(figures, name, "cpu"), "x", bus=kind,
+        report.add("  CPU against the plain sender", ratios(figures, name, "cpu"), "x", bus=kind,
                    target=CPU[history] if history else None)
