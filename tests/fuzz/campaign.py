@@ -35,7 +35,9 @@ SOURCE = HERE.parent.parent
 COVERED = {
     'config': (b'[Server]\n', 0, ['src/config/key-file.c', 'src/config/key.c', 'src/config/notifications.c',
                                   'src/relayd/config.c']),
-    'event': (b'{"type":"n"}', 95, ['src/wire/event.c', 'src/common/json-reader.c', 'src/bus/signals.c']),
+    'dbus': (b'h prp:1\n', 0, [f'src/bus/{name}.c' for name in (
+        'bulk-write', 'calls', 'channel-objects', 'filter', 'history-object', 'holds', 'listings', 'outbox', 'reply', 'service')]),
+    'event': (b'{"type":"n"}', 95, ['src/wire/event.c', 'src/common/json-reader.c', 'src/bus/signals.c', 'src/bus/marshal.c']),
     'token-reply': (b'{}', 0, ['src/auth/token-reply.c', 'src/auth/jwt.c']),
 }
 
