@@ -141,7 +141,7 @@ test_equal (void)
     pair.message = message;
     g_assert_cmpint (relay_marshal_begin (&pair.marshal, buffer + i % 8, 48 * 1024, i + 1, "/a/b", "a.b", "Member", "sva{sv}"),
                      ==, 0);
-    pair_string (&pair, "first argument" + i % 14);
+    pair_string (&pair, &"first argument"[i % 14]);
     pair_value (&pair, rand, 0);
     pair_entries (&pair, rand, 0);
     relay_marshal_end (&pair.marshal);
