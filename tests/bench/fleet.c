@@ -316,7 +316,7 @@ int
 main (int argc, char **argv)
 {
   g_auto (Fleet) fleet = { .n_relays = 100000, .rate = 2000, .initial_sec = 1, .max_sec = 60, .seed = 1 };
-  g_autofree char *habit = g_strdup ("relay");
+  g_autofree char *habit = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (GOptionContext) context = g_option_context_new (NULL);
   const GOptionEntry entries[] = {
@@ -337,7 +337,7 @@ main (int argc, char **argv)
     g_printerr ("%s\n", error->message);
     return 2;
   }
-  fleet.habit = find_habit (habit);
+  fleet.habit = find_habit (habit != NULL ? habit : "relay");
   if (fleet.habit == NULL || fleet.n_relays < 1 || fleet.rate < 1 || fleet.away_sec < 0 || fleet.away_sec >= HORIZON_SEC) {
     g_printerr ("There is no such fleet\n");
     return 2;
