@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -27,6 +28,13 @@ on_hangup (gpointer user_data)
 
   relay_daemon_reload (*daemon, NULL);
   return G_SOURCE_CONTINUE;
+}
+
+/* A file that may not grow any further (RLIMIT_FSIZE) is told by EFBIG as well; by the signal, we would be ended. Not ignored but
+ * handled, so that a TokenCommand finds it as it is for everybody. */
+static void
+on_file_size (int number)
+{
 }
 
 static gboolean
@@ -89,6 +97,7 @@ main (int argc, char **argv)
   g_unix_signal_add (SIGTERM, on_terminate, &daemon);
   g_unix_signal_add (SIGINT, on_terminate, &daemon);
   g_unix_signal_add (SIGHUP, on_hangup, &daemon);
+  sigaction (SIGXFSZ, &(struct sigaction){ .sa_handler = on_file_size, .sa_flags = SA_RESTART }, NULL);
 
   daemon = relay_daemon_new (config, &error);
   if (daemon == NULL) {
