@@ -10,6 +10,7 @@
 
 #include <gio/gio.h>
 #include <gio/gunixinputstream.h>
+#include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 
 #include "auth/credential.h"
@@ -217,6 +218,24 @@ spawn (RelayCommand *command, const char *const *argv, GError **error)
   return TRUE;
 }
 
+/* Is the machine to blame, which has run out of descriptors (for the pipe), processes or memory, and not the program? */
+static gboolean
+is_for_now (const GError *error)
+{
+  if (error->domain != G_SPAWN_ERROR)
+    return error->domain == G_UNIX_ERROR;
+  switch (error->code) {
+  case G_SPAWN_ERROR_FORK:
+  case G_SPAWN_ERROR_FAILED:
+  case G_SPAWN_ERROR_NOMEM:
+  case G_SPAWN_ERROR_MFILE:
+  case G_SPAWN_ERROR_NFILE:
+    return TRUE;
+  default:
+    return FALSE;
+  }
+}
+
 RelayCommand *
 relay_command_start (const char *const *argv, guint64 timeout_usec, RelayCommandDone done, gpointer user_data)
 {
@@ -232,7 +251,7 @@ relay_command_start (const char *const *argv, guint64 timeout_usec, RelayCommand
   command->user_data = user_data;
 
   if (!spawn (command, argv, &error)) {
-    relay_error_set (&command->start_error, RELAY_ERROR_AUTH_FAILED,
+    relay_error_set (&command->start_error, is_for_now (error) ? RELAY_ERROR_IO : RELAY_ERROR_AUTH_FAILED,
                  N_("TokenCommand cannot be started: %s."), error->message);
     command->deadline = g_idle_source_new ();
     g_source_set_callback (command->deadline, on_not_started, command, NULL);

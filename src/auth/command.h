@@ -9,8 +9,8 @@
  */
 typedef struct RelayCommand RelayCommand;
 
-/* @secret: what it printed, a valid token; NULL with @error set (RELAY_ERROR_AUTH_FAILED, a sentence) where there
- * is none. Both borrowed for the call. */
+/* @secret: what it printed, a valid token; NULL with @error set (a sentence; RELAY_ERROR_AUTH_FAILED, or RELAY_ERROR_IO as in
+ * credential.h) where there is none. Both borrowed for the call. */
 typedef void (*RelayCommandDone) (const char *secret, const GError *error, gpointer user_data);
 
 /* Starts @argv, and calls @done once, from the main loop, never from within this call. What still runs after

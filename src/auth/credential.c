@@ -20,6 +20,29 @@
  */
 
 #define REFUSE(error, ...) relay_error_set ((error), RELAY_ERROR_AUTH_FAILED, __VA_ARGS__)
+#define REFUSE_FOR(error, failure, ...) relay_error_set ((error), code_of (failure), __VA_ARGS__)
+
+/* Is the file to blame, or the machine, which has run out of something and may have it again? */
+static RelayError
+code_of (int failure)
+{
+  switch (failure) {
+  case EMFILE:
+  case ENFILE:
+  case ENOMEM:
+  case EIO:
+  case ESTALE:
+    return RELAY_ERROR_IO;
+  default:
+    return RELAY_ERROR_AUTH_FAILED;
+  }
+}
+
+RelayCause
+relay_credential_get_cause (const GError *error)
+{
+  return g_error_matches (error, RELAY_ERROR, RELAY_ERROR_IO) ? RELAY_CAUSE_CREDENTIALS_FOR_NOW : RELAY_CAUSE_BAD_CREDENTIALS;
+}
 
 void
 relay_secret_free (char *secret)
@@ -66,7 +89,7 @@ check_file (int fd, const char *key, const char *path, RelayCredentialGuard guar
   struct stat st;
 
   if (fstat (fd, &st) < 0) {
-    REFUSE (error, N_("%s %s cannot be read: %s."), key, path, g_strerror (errno));
+    REFUSE_FOR (error, errno, N_("%s %s cannot be read: %s."), key, path, g_strerror (errno));
     return FALSE;
   }
   if (!S_ISREG (st.st_mode)) {
@@ -114,7 +137,7 @@ read_secret (int fd, const char *key, const char *path, char **ret_secret, GErro
   gboolean good = FALSE;
 
   if (length < 0)
-    REFUSE (error, N_("%s cannot be read: %s."), what, g_strerror (errno));
+    REFUSE_FOR (error, errno, N_("%s cannot be read: %s."), what, g_strerror (errno));
   else if (length > RELAY_CREDENTIAL_MAX_BYTES)
     REFUSE (error, N_("%s is larger than %d bytes: that is no token."), what, RELAY_CREDENTIAL_MAX_BYTES);
   else
@@ -141,7 +164,7 @@ relay_credential_read_file (const char *key, const char *path, RelayCredentialGu
     return TRUE;
   }
   if (fd < 0) {
-    REFUSE (error, N_("%s %s cannot be read: %s."), key, path, g_strerror (errno));
+    REFUSE_FOR (error, errno, N_("%s %s cannot be read: %s."), key, path, g_strerror (errno));
     return FALSE;
   }
   good = check_file (fd, key, path, guard, error) && read_secret (fd, key, path, ret_secret, error);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
-#include <glib.h>
+#include "common/trouble.h"
 
 /*
  * Secrets at rest: files that hold one token each. What is not safe or not a token is refused with words that
@@ -29,12 +29,15 @@ typedef enum {
 
 /* Reads the secret in @path. TRUE with *ret_secret NULL where there is no such file; FALSE where it is there but
  * cannot be used. @key: the name under which the user knows it ("TokenFile"). Error: RELAY_ERROR_AUTH_FAILED, a
- * sentence. */
+ * sentence; RELAY_ERROR_IO where it is not the file's fault (no descriptor is to be had, say), and another try may do. */
 gboolean relay_credential_read_file (const char *key, const char *path, RelayCredentialGuard guard,
                                      char **ret_secret, GError **error);
 
 /* The same for $CREDENTIALS_DIRECTORY/@name. */
 gboolean relay_credential_read_systemd (const char *name, char **ret_secret, GError **error);
+
+/* RELAY_CAUSE_BAD_CREDENTIALS; for RELAY_ERROR_IO RELAY_CAUSE_CREDENTIALS_FOR_NOW. */
+RelayCause relay_credential_get_cause (const GError *error);
 
 /* Replaces @path by a file with @secret and a line end, mode 0600: all of it or, after any failure, the old one.
  * It is on the disk on return. Missing folders are made (0700); a symbolic link stays one. Error: G_FILE_ERROR. */

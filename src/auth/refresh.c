@@ -488,7 +488,7 @@ on_start (gpointer user_data)
   if (refresher->done == NULL)
     finish (request, NULL, 0, NULL); /* freed before anything was sent */
   else if (!read_refresh_token (refresher, &request->refresh_token, &error))
-    finish (request, NULL, 0, relay_trouble_new_from_error (RELAY_CAUSE_BAD_CREDENTIALS, error));
+    finish (request, NULL, 0, relay_trouble_new_from_error (relay_credential_get_cause (error), error));
   else if (request->refresh_token != NULL)
     send_refresh_token (request);
   else if (refresher->keyring_url != NULL)

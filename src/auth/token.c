@@ -198,7 +198,7 @@ deliver_trouble (RelayTokens *tokens, RelayCause cause, const char *detail)
 static void
 deliver_error (RelayTokens *tokens, const GError *error)
 {
-  g_autoptr (RelayTrouble) trouble = relay_trouble_new_from_error (RELAY_CAUSE_BAD_CREDENTIALS, error);
+  g_autoptr (RelayTrouble) trouble = relay_trouble_new_from_error (relay_credential_get_cause (error), error);
 
   deliver (tokens, NULL, trouble);
 }

@@ -37,6 +37,8 @@ static const Row table[] = {
     N_("There is no token to sign in with. Run “prpctl login”, or set TokenFile= or TokenCommand= in relay.conf.") },
   { DOMAIN_OURS, RELAY_CAUSE_BAD_CREDENTIALS, "BAD_CREDENTIALS", RELAY_REMEDY_STOP,
     N_("The configured token cannot be used: %s") },
+  { DOMAIN_OURS, RELAY_CAUSE_CREDENTIALS_FOR_NOW, "BAD_CREDENTIALS", RELAY_REMEDY_RETRY,
+    N_("The configured token cannot be used: %s") },
   { DOMAIN_OURS, RELAY_CAUSE_KEYRING_LOCKED, "KEYRING_LOCKED", RELAY_REMEDY_STOP,
     N_("The token is in the keyring, which is locked. Unlock the keyring; the relay goes on by itself then.") },
   { DOMAIN_OURS, RELAY_CAUSE_KEYRING_FAILED, "KEYRING_FAILED", RELAY_REMEDY_RETRY,

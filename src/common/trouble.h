@@ -20,6 +20,7 @@ typedef enum {
 typedef enum {
   RELAY_CAUSE_NO_CREDENTIALS,    /* NO_CREDENTIALS: nothing configured yields a token */
   RELAY_CAUSE_BAD_CREDENTIALS,   /* BAD_CREDENTIALS: a source is there but unusable (mode, empty, failed) */
+  RELAY_CAUSE_CREDENTIALS_FOR_NOW, /* BAD_CREDENTIALS: unusable for a reason of the machine's, which may pass */
   RELAY_CAUSE_KEYRING_LOCKED,    /* KEYRING_LOCKED: the token is in a locked keyring: stop until it is unlocked */
   RELAY_CAUSE_KEYRING_FAILED,    /* KEYRING_FAILED: the keyring cannot be asked for now: retry; detail: why, a sentence */
   RELAY_CAUSE_RENEWAL_FAILED,    /* RENEWAL_FAILED: the token endpoint cannot be used for now: retry */

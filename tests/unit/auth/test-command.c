@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
@@ -155,6 +156,24 @@ test_not_started (void)
   run_clear (&run);
 }
 
+/* For the pipe: that may pass. */
+static void
+test_no_descriptor (void)
+{
+  struct rlimit before, none;
+  Run run;
+
+  g_assert_no_errno (getrlimit (RLIMIT_NOFILE, &before));
+  none = before;
+  none.rlim_cur = (rlim_t) dup (STDERR_FILENO);
+  close ((int) none.rlim_cur);
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &none));
+  run = run_shell ("echo abc", LONG_USEC);
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &before));
+  g_assert_error (run.error, RELAY_ERROR, RELAY_ERROR_IO);
+  run_clear (&run);
+}
+
 static void
 test_too_much (void)
 {
@@ -263,6 +282,7 @@ main (int argc, char **argv)
   g_test_add_func ("/command/failures", test_failures);
   g_test_add_func ("/command/failure-with-heir", test_failure_with_heir);
   g_test_add_func ("/command/not-started", test_not_started);
+  g_test_add_func ("/command/no-descriptor", test_no_descriptor);
   g_test_add_func ("/command/too-much", test_too_much);
   g_test_add_func ("/command/timeout", test_timeout);
   g_test_add_func ("/command/timeout-with-closed-output", test_timeout_with_closed_output);

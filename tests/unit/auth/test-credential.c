@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -114,6 +115,32 @@ test_missing (Fixture *fixture, gconstpointer data)
   assert_read (deeper, NULL);
   write_file (fixture->path, "abc", -1, 0600);
   assert_read (deeper, NULL); /* below a file */
+}
+
+/* That may pass, and is not the file's fault. */
+static void
+test_no_descriptor (Fixture *fixture, gconstpointer data)
+{
+  relay_autosecret char *secret = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) refused = NULL;
+  struct rlimit before, none;
+
+  write_file (fixture->path, "abc\n", -1, 0600);
+  g_assert_no_errno (getrlimit (RLIMIT_NOFILE, &before));
+  none = before;
+  none.rlim_cur = (rlim_t) dup (STDERR_FILENO);
+  close ((int) none.rlim_cur);
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &none));
+  relay_credential_read_file ("TokenFile", fixture->path, RELAY_CREDENTIAL_PRIVATE, &secret, &error);
+  g_assert_no_errno (setrlimit (RLIMIT_NOFILE, &before));
+  g_assert_error (error, RELAY_ERROR, RELAY_ERROR_IO);
+  g_assert_null (secret);
+  g_assert_cmpint (relay_credential_get_cause (error), ==, RELAY_CAUSE_CREDENTIALS_FOR_NOW);
+
+  write_file (fixture->path, "", 0, 0600);
+  g_assert_false (relay_credential_read_file ("TokenFile", fixture->path, RELAY_CREDENTIAL_PRIVATE, &secret, &refused));
+  g_assert_cmpint (relay_credential_get_cause (refused), ==, RELAY_CAUSE_BAD_CREDENTIALS);
 }
 
 static void
@@ -346,6 +373,7 @@ main (int argc, char **argv)
 #define ADD(name, function) g_test_add (name, Fixture, NULL, set_up, function, tear_down)
   ADD ("/credential/file", test_file);
   ADD ("/credential/missing", test_missing);
+  ADD ("/credential/no-descriptor", test_no_descriptor);
   ADD ("/credential/mode", test_mode);
   ADD ("/credential/kind", test_kind);
   ADD ("/credential/owner", test_owner);
