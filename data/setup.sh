@@ -26,7 +26,7 @@ TEST_PACKAGES=(
   dunst xfce4-notifyd notification-daemon mako-notifier sway grim xvfb xdotool imagemagick
   gir1.2-atspi-2.0 at-spi2-core fonts-dejavu-core
   gnome-keyring libsecret-tools
-  dbus-user-session util-linux
+  dbus-user-session util-linux nftables
   gnome-shell fonts-cantarell librsvg2-common
 )
 

@@ -49,7 +49,7 @@ class EventStream:
         for connection, frames in batches.items():
             try:
                 connection.socket.transport.write(b"".join(frames))
-            except RuntimeError:  # it has said its last word
+            except (RuntimeError, AttributeError):  # it has said its last word; one of TLS has forgotten its protocol by then
                 pass
 
     def stop(self):

@@ -88,7 +88,7 @@ class Relay:
         self.problems = []
         self.known_complaints = ()  # of libraries, whole lines behind the time, which a test brings about
         self.command_lines = []
-        self._starts = 0
+        self.n_starts = 0
 
     # -- configuration
 
@@ -119,7 +119,7 @@ class Relay:
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(self.command(*arguments), env=dict(self.environment, **environment),
                                             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self._starts += 1
+        self.n_starts += 1
         self.note_command_line()
 
     def start(self, client, *arguments, **environment):
