@@ -32,8 +32,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayRecords, relay_records_free)
 
 RelayStore *relay_records_get_store (RelayRecords *records);
 
-/* Stores the event, whose sequence (relay_store_next_sequence) and time are set; `settled` follows in the next turn, or at
- * once if nothing is to be stored. */
+/* Stores the event, whose sequence (relay_store_next_sequence) and time are set; `settled` follows in the next turn, once for
+ * all of this one, also if nothing is to be stored. */
 void relay_records_append (RelayRecords *records, const RelayEvent *event);
 /* Likewise a gap, whose sequence is set, as an event. */
 void relay_records_append_gap (RelayRecords *records, const RelayGap *gap);
