@@ -151,6 +151,8 @@ relay_subscriptions_end_handover (RelaySubscriptions *self, gboolean taken)
 
   relay_subscriptions_enter (self);
   self->is_handing_over = FALSE;
+  if (!taken)
+    relay_subscriptions_lose_asked (self);
   for (GList *link = self->arrivals.head; link != NULL; link = next) {
     next = link->next;
     if (taken)

@@ -20,6 +20,12 @@
  *     waits for room as well, but for fresh wants: whoever asks is told the server's word. That costs at most
  *     2·⌈log₂ n⌉ requests more, where asking all parts at once would cost n.
  *
+ * How many channels one request may have, the protocol does not say. RELAY_SUBSCRIPTIONS_BATCH go in each, until the
+ * server has confirmed one of the largest there was: then twice as many do. So 10,000 channels are asked for in 13
+ * messages instead of 20, and in 0.3 s instead of 1 s at the usual pace. The first trouble with a large one (refused for
+ * whatever reason, not answered, the connection lost meanwhile) ends that for good; what was in it is asked again in small
+ * ones, so that no word on a request for its size is taken for one on its channels.
+ *
  * Room appears when channels are unsubscribed: as many of those in `full` are asked again, who waits longest
  * first. Where one of them turns out to need no room (it is rejected, or wanted no more), the next one is asked
  * instead.
@@ -75,14 +81,21 @@ queue_piece (RelaySubscriptions *self, GPtrArray *channels, guint start, guint e
   g_queue_insert_before_link (&self->pieces, behind, &piece->link);
 }
 
-/* A piece of at most RELAY_SUBSCRIPTIONS_BATCH of the channels in @queue. */
+/* A piece of the channels in @queue, as many as one request may have. */
 static Piece *
 gather_piece (RelaySubscriptions *self, GQueue *queue)
 {
   Piece *piece = piece_new ();
+  gsize n_bytes = 0;
 
-  while (queue->length > 0 && piece->channels.length < RELAY_SUBSCRIPTIONS_BATCH)
-    relay_subscriptions_move (self, queue->head->data, PHASE_QUEUED, &piece->channels, piece);
+  while (queue->length > 0 && piece->channels.length < self->batch) {
+    Channel *channel = queue->head->data;
+
+    n_bytes += strlen (channel->public.name);
+    if (piece->channels.length >= RELAY_SUBSCRIPTIONS_BATCH && n_bytes > RELAY_SUBSCRIPTIONS_LARGE_BATCH_BYTES)
+      break;
+    relay_subscriptions_move (self, channel, PHASE_QUEUED, &piece->channels, piece);
+  }
   return piece;
 }
 
@@ -138,6 +151,27 @@ piece_dissolve (RelaySubscriptions *self, Piece *piece, gboolean done)
   return channels;
 }
 
+static gboolean
+piece_is_large (const Piece *piece)
+{
+  return piece->n_asked > RELAY_SUBSCRIPTIONS_BATCH;
+}
+
+void
+relay_subscriptions_become_wary (RelaySubscriptions *self)
+{
+  self->is_wary = TRUE;
+  self->batch = RELAY_SUBSCRIPTIONS_BATCH;
+}
+
+void
+relay_subscriptions_lose_asked (RelaySubscriptions *self)
+{
+  for (GList *link = self->asked.head; link != NULL; link = link->next)
+    if (piece_is_large (link->data))
+      relay_subscriptions_become_wary (self);
+}
+
 /* What was asked RELAY_SUBSCRIPTIONS_ANSWER_USEC ago is late. An answer is still good. */
 static void
 expire_pieces (RelaySubscriptions *self, gint64 now_usec)
@@ -148,6 +182,8 @@ expire_pieces (RelaySubscriptions *self, gint64 now_usec)
          now_usec - piece->sent_usec >= RELAY_SUBSCRIPTIONS_ANSWER_USEC) {
     g_queue_unlink (&self->asked, &piece->link);
     piece->queue = NULL;
+    if (piece_is_large (piece))
+      relay_subscriptions_become_wary (self);
     for (guint n = piece->channels.length; n > 0; n--) {
       Channel *channel = piece->channels.head->data;
 
@@ -182,6 +218,7 @@ send_subscribe (RelaySubscriptions *self, Piece *piece, gint64 now_usec)
   piece->number = self->next_number - 1;
   if (piece->order == 0)
     piece->order = piece->number;
+  piece->n_asked = piece->channels.length;
   piece->sent_usec = now_usec;
   piece->queue = &self->asked;
   g_queue_push_tail_link (&self->asked, &piece->link);
@@ -262,6 +299,16 @@ relay_subscriptions_next (RelaySubscriptions *self, gint64 now_usec, gint64 *ret
 
 /* ---- what is answered ---- */
 
+/* The channel is about to be confirmed: if it is the last one of its request, the server takes that many. */
+static void
+note_taken (RelaySubscriptions *self, const Channel *channel)
+{
+  const Piece *piece = channel->piece;
+
+  if (piece != NULL && piece->channels.length == 1 && piece->n_asked >= self->batch && !self->is_wary)
+    self->batch = MIN (2 * self->batch, RELAY_SUBSCRIPTIONS_LARGE_BATCH);
+}
+
 void
 relay_subscriptions_confirmed (RelaySubscriptions *self, const char *const *names, gint64 realtime_usec)
 {
@@ -273,6 +320,7 @@ relay_subscriptions_confirmed (RelaySubscriptions *self, const char *const *name
     if (channel == NULL || !(channel->is_asked || channel->is_in_doubt) || channel->phase == PHASE_ON)
       continue;
     channel->is_in_doubt = FALSE;
+    note_taken (self, channel);
     relay_subscriptions_move (self, channel, PHASE_ON, channel_is_wanted (channel) ? NULL : &self->leaving, NULL);
     channel->public.confirmed_usec = realtime_usec;
     /* During a handover it may have been active all the time. */
@@ -457,8 +505,17 @@ static void
 piece_refused (RelaySubscriptions *self, Piece *piece, RelayError error, char *code, char *message)
 {
   guint64 order = piece->order;
+  gboolean is_large = piece_is_large (piece);
   g_autoptr (GPtrArray) channels = NULL;
 
+  if (is_large)
+    relay_subscriptions_become_wary (self);
+  if (is_large && error != RELAY_ERROR_AUTH_FAILED && error != RELAY_ERROR_TOKEN_EXPIRED) {
+    channels = piece_dissolve (self, piece, error != RELAY_ERROR_RATE_LIMITED);
+    for (guint i = 0; i < channels->len; i++)
+      relay_subscriptions_move (self, channels->pdata[i], PHASE_QUEUED, &self->again, NULL);
+    return;
+  }
   switch (error) {
   case RELAY_ERROR_SUBSCRIPTION_LIMIT:
     refuse_for_limit (self, piece, code, message);

@@ -32,6 +32,7 @@ typedef enum {
 
 typedef struct {
   GQueue channels;  /* unanswered, by Channel.link */
+  guint n_asked;    /* channels in its request; 0 while it is to be sent */
   guint64 number;   /* of its request; 0 while it is to be sent */
   guint64 order;    /* number of the first request that had these channels; 0 before that */
   gint64 sent_usec; /* CLOCK_MONOTONIC */
@@ -80,6 +81,8 @@ struct RelaySubscriptions {
   Unsubscribe unsubscribes[REMEMBERED_UNSUBSCRIBES];
   guint next_unsubscribe;
 
+  guint batch;          /* most channels in one subscribe */
+  gboolean is_wary;     /* the server did not take a large one: never again */
   gboolean is_exploring; /* the limit: parts one by one */
   gboolean is_anonymous; /* the server's errors don't say which request: one by one, so that there is but one */
   gint64 paused_usec;    /* when the pause began, */
@@ -127,6 +130,11 @@ void relay_subscriptions_use_room (RelaySubscriptions *self, guint n);
 /* The server refused it: likewise; but what the connection before still brings is not shown as refused. */
 void relay_subscriptions_set_refused (RelaySubscriptions *self, Channel *channel, RelayChannelState state, char *code,
                                       char *message);
+
+/* From now on no request is large. */
+void relay_subscriptions_become_wary (RelaySubscriptions *self);
+/* The connection is lost, and what was asked with it: perhaps for that. */
+void relay_subscriptions_lose_asked (RelaySubscriptions *self);
 
 /* The one setter of what is shown of a channel's state. @code, @message: GRefStrings, or NULL for none. @change:
  * what is announced in any case. */

@@ -269,6 +269,7 @@ relay_subscriptions_connected (RelaySubscriptions *self)
 void
 relay_subscriptions_reset (RelaySubscriptions *self)
 {
+  self->batch = RELAY_SUBSCRIPTIONS_BATCH;
   self->is_exploring = FALSE;
   self->is_anonymous = FALSE;
   self->resume_usec = 0;
@@ -287,6 +288,7 @@ relay_subscriptions_disconnected (RelaySubscriptions *self)
   if (self->is_handing_over)
     relay_subscriptions_end_handover (self, TRUE);
   self->is_connected = FALSE;
+  relay_subscriptions_lose_asked (self);
   relay_subscriptions_reset (self);
 
   for (GList *link = self->arrivals.head; link != NULL; link = next) {

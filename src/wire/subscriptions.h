@@ -61,7 +61,9 @@ typedef struct {
   char **channels;
 } RelayRequest;
 
-#define RELAY_SUBSCRIPTIONS_BATCH 500                              /* most channels in one message */
+#define RELAY_SUBSCRIPTIONS_BATCH 500                              /* most channels in one message, … */
+#define RELAY_SUBSCRIPTIONS_LARGE_BATCH 2000                       /* … where the server takes so many, … */
+#define RELAY_SUBSCRIPTIONS_LARGE_BATCH_BYTES (64 * 1024)          /* … and their names are no longer than that */
 #define RELAY_SUBSCRIPTIONS_ANSWER_USEC (10 * G_USEC_PER_SEC)      /* how long an answer is waited for */
 /* After RATE_LIMITED: the longest first pause, which doubles up to … until a confirmation comes, and the shortest
  * one. */

@@ -42,7 +42,8 @@ send_one (Model *m, gint64 *ret_next_usec)
     return FALSE;
   CHECK (m, m->is_connected);
   CHECK (m, request->channels[0] != NULL);
-  CHECK (m, g_strv_length (request->channels) <= RELAY_SUBSCRIPTIONS_BATCH);
+  CHECK (m, g_strv_length (request->channels) <=
+              (request->subscribe ? RELAY_SUBSCRIPTIONS_LARGE_BATCH : RELAY_SUBSCRIPTIONS_BATCH));
   g_queue_push_tail (&m->requests, request);
   m->n_messages++;
   return TRUE;
