@@ -32,6 +32,10 @@ SOURCE = HERE.parent.parent
 
 # The files that a target is about; with --coverage, all that it begins with; and the part of the lines, in percent, that it
 # has to reach from there.
+#
+# What is never reached of `event`: what no value of an enumeration leads to (g_assert_not_reached), the signal Gap, which is
+# not made of what the server sends, a text over 64 MiB, a tape that is given back because it is larger than any input
+# here, and comparing what is no string, which an event's own parts are never.
 COVERED = {
     'config': (b'[Server]\n', 0, ['src/config/key-file.c', 'src/config/key.c', 'src/config/notifications.c',
                                   'src/relayd/config.c']),

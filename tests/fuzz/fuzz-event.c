@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,9 +15,10 @@
  * - what is accepted is JSON, and what is JSON is accepted, by a second parser (json-oracle.c);
  * - reading the same bytes again gives the same tape;
  * - each string has the value that decoding it by hand gives;
- * - an event becomes a message that sd-bus sends, to the byte the one that our own marshaller makes; read again by the
- *   client's side, which refuses what is nested deeper than a bus lets through, and written as JSON, it is valid, and says
- *   what the server said.
+ * - an event becomes a message that sd-bus sends, to the byte the one that our own marshaller makes, which does not go past
+ *   the end of the room it has; it is not longer than was estimated;
+ * - read again by the client's side, which refuses what is nested deeper than a bus lets through, and written as JSON, it is
+ *   valid, and says what the server said.
  */
 
 int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -77,6 +79,16 @@ check_shown (const RelayEvent *event, const RelayJsonReader *shown)
   g_assert_cmpuint (n_shown, ==, n + 3 + (event->data == 0));
 }
 
+/* @size bytes are too few: that is said, and no byte behind them is written. */
+static void
+check_short (const RelayEvent *event, gsize size)
+{
+  g_autofree guint8 *bytes = g_malloc (size);
+  RelayMarshal marshal;
+
+  g_assert_cmpint (relay_signals_write (&marshal, bytes, size, 1, event), ==, -EMSGSIZE);
+}
+
 /* @message is sealed. */
 static void
 check_bytes (const RelayEvent *event, sd_bus_message *message)
@@ -92,6 +104,35 @@ check_bytes (const RelayEvent *event, sd_bus_message *message)
   bytes = g_malloc (sent->len);
   g_assert_cmpint (relay_signals_write (&marshal, bytes, sent->len, (guint32) cookie, event), ==, 0);
   g_assert_cmpmem (marshal.begin, marshal.at - marshal.begin, sent->data, sent->len);
+  check_short (event, sent->len - 1);
+  check_short (event, sent->len / 2);
+}
+
+/* Alone, as the answer of ListEvents has it. The second word of a message is the length of its body. */
+static void
+check_estimate (const RelayEvent *event)
+{
+  enum { BODY_LENGTH = 4 };
+  g_autoptr (sd_bus_message) message = NULL;
+  g_autoptr (GByteArray) sent = NULL;
+  guint32 length;
+
+  g_assert_cmpint (sd_bus_message_new_signal (get_wire ()->bus, &message, "/a", "a.b", "C"), >=, 0);
+  g_assert_cmpint (relay_signals_append_event (message, event), >=, 0);
+  g_assert_cmpint (sd_bus_send (get_wire ()->bus, message, NULL), >=, 0);
+  sent = wire_fixture_take (get_wire ());
+  memcpy (&length, sent->data + BODY_LENGTH, sizeof length);
+  g_assert_cmpuint (length, <=, relay_signals_estimate_bytes (event));
+}
+
+static void
+check_member (const RelayEvent *event, const char *member)
+{
+  guint token = relay_event_find (event, member);
+  g_autofree char *value = relay_event_dup_member (event, member);
+  g_autofree char *expected = token != 0 ? relay_json_reader_dup_string (event->reader, token) : NULL;
+
+  g_assert_cmpstr (value, ==, expected != NULL ? expected : "");
 }
 
 static void
@@ -104,6 +145,8 @@ check_signal (const RelayEvent *event)
   g_assert_cmpint (relay_signals_new (get_wire ()->bus, event, &message), >=, 0);
   g_assert_cmpint (sd_bus_message_seal (message, 1, 0), >=, 0);
   check_bytes (event, message);
+  check_estimate (event);
+  check_member (event, "id");
 
   g_assert_cmpint (client_event_read_signal (message, &again), ==, 1);
   g_assert_cmpuint (again.sequence, ==, event->sequence);

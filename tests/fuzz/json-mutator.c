@@ -25,7 +25,8 @@ static const char *const values[] = {
   "null", "true", "false", "0", "-0", "7", "1.5", "1e400", "-2.5e-7", "9223372036854775807", "9223372036854775808",
   "18446744073709551616", "-9223372036854775809", "{}", "[]", "\"\"", "\"x\"", "\"\\ud83d\\ude00\"", "\"\\ud800\\u0000\"",
   "\"\xef\xbf\xbf\"", "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"prp.created\"", "\"prp.updated\"", "\"prp.status_changed\"",
-  "\"prp.deleted\"", "\"agent.assigned\"", "\"agent.progress\"", "\"error\"", "\"heartbeat\"", "{\"a\":{\"b\":1}}", "[1,[2]]",
+  "{\"id\":\"1\",\"projectId\":\"2\",\"changes\":{\"a\":{\"b\":1},\"c\":7}}",
+  "{\"agentId\":\"1\",\"prpId\":\"2\",\"progress\":50}", "\"prp.deleted\"", "\"agent.assigned\"", "\"agent.progress\"", "\"error\"", "\"heartbeat\"", "{\"a\":{\"b\":1}}", "[1,[2]]",
 };
 
 #define N(array) (sizeof (array) / sizeof *(array))
