@@ -28,6 +28,8 @@
  *   k, t                            the connection comes or goes; is or is not being tried for
  *   a, n CODE                       what is asked next is confirmed; is refused
  *   e JSON                          an event arrives
+ *   E                               large ones, until the bus is full
+ *   g                               a gap is told
  *   w                               the callers stop reading, or go on
  *   q                               the bus refuses match rules, or takes them again
  *   -                               the next line follows before the loop has had its turn
@@ -385,6 +387,12 @@ play_world (Play *play, const char *line)
     break;
   case 'e':
     service_world_receive (play->world, line + 1);
+    break;
+  case 'E':
+    service_world_flood (play->world);
+    break;
+  case 'g':
+    service_world_tell_gap (play->world);
     break;
   case 'w':
     play->stalled = !play->stalled;

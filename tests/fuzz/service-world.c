@@ -194,7 +194,31 @@ service_world_receive (ServiceWorld *world, const char *text)
   event.received_usec = (gint64) event.sequence;
   relay_service_emit (world->service, &event);
   relay_service_release (world->service);
-  world->n_received++;
+}
+
+/* Where somebody reads along, the bus is never full. */
+void
+service_world_flood (ServiceWorld *world)
+{
+  enum { EVENTS = 64, BYTES = 8192 };
+  g_autofree char *name = g_strnfill (BYTES, 'x');
+  g_autofree char *text = g_strdup_printf ("{\"type\":\"n\",\"data\":{\"name\":\"%s\"}}", name);
+
+  for (guint i = 0; i < EVENTS && !world->congested; i++)
+    service_world_receive (world, text);
+}
+
+void
+service_world_tell_gap (ServiceWorld *world)
+{
+  char *channels[] = { (char *) "prp:1", NULL };
+  RelayGap gap = { .since_usec = 1, .until_usec = 2, .cause = RELAY_GAP_CAUSE_RESTARTED, .channels = channels };
+  char *text = relay_gap_to_text (&gap);
+
+  g_ptr_array_add (world->history, text);
+  gap.sequence = world->history->len;
+  relay_service_emit_gap (world->service, &gap);
+  relay_service_release (world->service);
 }
 
 /* ---- life ---- */

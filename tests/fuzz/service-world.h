@@ -15,7 +15,6 @@ typedef struct {
   GHashTable *stored; /* set of durable channels */
   guint n_uncommitted;
   GPtrArray *history; /* texts; the sequence of each is its index + 1 */
-  guint64 n_received;
   RelayJsonReader reader, found_reader;
 } ServiceWorld;
 
@@ -35,3 +34,5 @@ void service_world_toggle_connected (ServiceWorld *world);
 /* Answers what is asked next, if anything; @code: refused with it, NULL: confirmed. */
 void service_world_answer (ServiceWorld *world, const char *code);
 void service_world_receive (ServiceWorld *world, const char *text);
+void service_world_flood (ServiceWorld *world);
+void service_world_tell_gap (ServiceWorld *world);
