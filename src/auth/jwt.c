@@ -24,9 +24,10 @@ decode_base64url (const char *text, gsize length, gsize *ret_length)
       return NULL;
 
   padded = g_malloc (length + 4);
-  for (gsize i = 0; i < length; i++)
-    padded[i] = text[i] == '-' ? '+' : text[i] == '_' ? '/' : text[i];
+  memcpy (padded, text, length);
   memcpy (padded + length, "===", 4);
+  g_strdelimit (padded, "-", '+');
+  g_strdelimit (padded, "_", '/');
   padded[(length + 3) / 4 * 4] = '\0';
 
   decoded = g_base64_decode (padded, ret_length);

@@ -102,7 +102,7 @@ static int
 read_strings (Reader *reader, const char *key, char ***ret_strings)
 {
   g_autoptr (GPtrArray) strings = g_ptr_array_new_with_free_func (g_free);
-  char *string;
+  char *string = NULL;
   int r = sd_bus_message_enter_container (reader->message, 'a', "s");
 
   while (r >= 0 && (r = read_string (reader, key, &string)) > 0) {

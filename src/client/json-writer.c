@@ -59,7 +59,7 @@ client_json_append_double (GString *out, double number)
     g_snprintf (format, sizeof format, "%%.%dg", digits);
     g_ascii_formatd (text, sizeof text, format, number);
     again = g_ascii_strtod (text, NULL);
-    if (memcmp (&again, &number, sizeof number) == 0)
+    if (again == number)
       break;
   }
   g_string_append (out, text);

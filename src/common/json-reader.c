@@ -576,7 +576,7 @@ is_equal (const RelayJsonReader *reader, guint token, const char *value, gsize l
     return t->end - t->start == length && memcmp (reader->text + t->start, value, length) == 0;
 
   g_autofree char *own = relay_json_reader_dup_string (reader, token);
-  return g_str_equal (own, value);
+  return g_strcmp0 (own, value) == 0;
 }
 
 gboolean

@@ -191,13 +191,36 @@ find_row (Domain domain, int number)
   g_assert_not_reached ();
 }
 
+/* The first row of @tls_errors: the last row of a certificate is for any. */
+static const Row *
+find_certificate_row (GTlsCertificateFlags tls_errors)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
+    if (table[i].domain == DOMAIN_CERTIFICATE &&
+        (table[i].number == ANY || ((guint) table[i].number & (guint) tls_errors) != 0))
+      return &table[i];
+
+  g_assert_not_reached ();
+}
+
+static const Row *
+find_http_row (guint status)
+{
+  for (gsize i = 0; i < G_N_ELEMENTS (table); i++)
+    if (table[i].domain == DOMAIN_HTTP &&
+        (table[i].number == (int) status || table[i].number == (int) status / 100 || table[i].number == ANY))
+      return &table[i];
+
+  g_assert_not_reached ();
+}
+
 /* What others say (a server, a library, a file's name) is shown as text: bounded, valid UTF-8, on one line. Noncharacters
  * are valid UTF-8, but sd-bus refuses whatever holds one (Unicode §23.7). */
 static char *
 make_showable (const char *text)
 {
   enum { MAX_BYTES = 500 };
-  g_autofree char *valid = g_utf8_make_valid (text, (gssize) strnlen (text, MAX_BYTES));
+  g_autofree char *valid = text != NULL ? g_utf8_make_valid (text, (gssize) strnlen (text, MAX_BYTES)) : g_strdup ("");
   GString *showable = g_string_sized_new (strlen (valid));
 
   for (const char *p = valid; *p != '\0'; p = g_utf8_next_char (p)) {
@@ -216,7 +239,7 @@ static char *
 make_text (const char *words, const char *detail)
 {
   g_auto (GStrv) parts = g_strsplit (words, "%s", 2);
-  g_autofree char *showable = make_showable (detail != NULL ? detail : "");
+  g_autofree char *showable = make_showable (detail);
 
   return g_strjoinv (showable, parts);
 }
@@ -261,16 +284,10 @@ relay_trouble_new (RelayCause cause, const char *detail)
 RelayTrouble *
 relay_trouble_from_http_status (guint status, guint64 retry_after_usec, const char *location)
 {
-  const Row *row = NULL;
   g_autofree char *number = g_strdup_printf ("%u", status);
   RelayTrouble *trouble;
 
-  for (gsize i = 0; i < G_N_ELEMENTS (table) && row == NULL; i++)
-    if (table[i].domain == DOMAIN_HTTP &&
-        (table[i].number == (int) status || table[i].number == (int) status / 100 || table[i].number == ANY))
-      row = &table[i];
-
-  trouble = trouble_from_row (row, NULL, location != NULL && status / 100 == 3 ? location : number);
+  trouble = trouble_from_row (find_http_row (status), NULL, location != NULL && status / 100 == 3 ? location : number);
   if (retry_after_usec > 0 && trouble->remedy == RELAY_REMEDY_RETRY && status >= 500)
     trouble->remedy = RELAY_REMEDY_RETRY_AFTER;
   if (trouble->remedy == RELAY_REMEDY_RETRY_AFTER)
@@ -281,15 +298,10 @@ relay_trouble_from_http_status (guint status, guint64 retry_after_usec, const ch
 RelayTrouble *
 relay_trouble_from_io_error (const GError *error, GTlsCertificateFlags tls_errors, const char *host)
 {
-  const Row *row = NULL;
+  const Row *row;
 
-  if (tls_errors != G_TLS_CERTIFICATE_NO_FLAGS) {
-    for (gsize i = 0; i < G_N_ELEMENTS (table) && row == NULL; i++)
-      if (table[i].domain == DOMAIN_CERTIFICATE &&
-          (table[i].number == ANY || ((guint) table[i].number & (guint) tls_errors) != 0))
-        row = &table[i];
-    return trouble_from_row (row, NULL, host);
-  }
+  if (tls_errors != G_TLS_CERTIFICATE_NO_FLAGS)
+    return trouble_from_row (find_certificate_row (tls_errors), NULL, host);
   if (error->domain == G_RESOLVER_ERROR)
     return trouble_from_row (find_row (DOMAIN_RESOLVER, error->code), NULL, host);
   if (error->domain == G_TLS_ERROR)

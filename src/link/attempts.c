@@ -208,7 +208,8 @@ relay_connector_on_attempt (gpointer user_data)
 static void
 hasten_waiting (RelayConnector *connector)
 {
-  guint64 delay = (guint64) (g_random_double () * RELAY_CONNECTOR_HASTE_USEC);
+  const gint64 most = RELAY_CONNECTOR_HASTE_USEC;
+  guint64 delay = (guint64) (g_random_double () * (double) most);
 
   connector->n_setbacks = 0;
   if (connector->must_wait ||

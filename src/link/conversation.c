@@ -299,6 +299,7 @@ hear_error (RelayConversation *conversation, RelayEvent *event)
   if (can_send (conversation))
     take_error (conversation, event, code, message);
 
+  /* cppcheck-suppress autoVariables ; taken back below, if the conversation is still there */
   conversation->gone = &gone;
   conversation->events->event (conversation, event, conversation->user_data);
   if (gone)

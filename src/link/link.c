@@ -263,8 +263,10 @@ note_heard (RelayLink *link, gint64 now)
 {
   link->heard_usec = now;
   link->asked_usec = 0;
-  if (link->probe_usec != 0)
-    link->probe_usec = link->probe_timeout_usec = 0;
+  if (link->probe_usec != 0) {
+    link->probe_usec = 0;
+    link->probe_timeout_usec = 0;
+  }
 }
 
 static void

@@ -57,6 +57,7 @@ add_prp (NotifyDigest *digest, const char *prp_id)
   g_hash_table_add (digest->prps, id);
   if (digest->n_first < NOTIFY_DIGEST_MAX_NAMES)
     digest->first[digest->n_first++] = id;
+  /* cppcheck-suppress memleak ; the table owns it */
 }
 
 void

@@ -177,7 +177,7 @@ on_unit_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_err
 
   if (r >= 0)
     r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
-  while (r > 0 && (r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
+  while (r > 0 && sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv") > 0) {
     r = sd_bus_message_read (message, "s", &key);
     if (r > 0)
       r = g_str_equal (key, "ActiveState") ? sd_bus_message_read (message, "v", "s", &state) : sd_bus_message_skip (message, "v");

@@ -517,7 +517,7 @@ on_history_changed (sd_bus_message *message, void *user_data, sd_bus_error *ret_
       !g_str_equal (interface, RELAY_HISTORY_INTERFACE))
     return 0;
   r = sd_bus_message_enter_container (message, SD_BUS_TYPE_ARRAY, "{sv}");
-  while (r > 0 && (r = sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv")) > 0) {
+  while (r > 0 && sd_bus_message_enter_container (message, SD_BUS_TYPE_DICT_ENTRY, "sv") > 0) {
     r = sd_bus_message_read (message, "s", &key);
     if (r > 0 && !g_str_equal (key, "HistoryId"))
       r = sd_bus_message_skip (message, "v");

@@ -26,11 +26,11 @@ int
 main (int argc, char **argv)
 {
   fill_standard_descriptors ();
-  setlocale (LC_ALL, "");
+  (void) setlocale (LC_ALL, "");
   bindtextdomain (GETTEXT_PACKAGE, LOCALEDIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
-  signal (SIGPIPE, SIG_IGN); /* a reader that leaves is told by EPIPE */
+  (void) signal (SIGPIPE, SIG_IGN); /* a reader that leaves is told by EPIPE */
 
   return prpctl_run ((const char *const *) argv);
 }

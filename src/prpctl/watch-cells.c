@@ -118,7 +118,7 @@ find_line_end (const char *text, guint columns)
       end = c;
     }
   } while (*c != '\0');
-  return end;
+  return end != NULL ? end : c;
 }
 
 void

@@ -77,7 +77,7 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   g_autoptr (RelayDaemon) daemon = NULL;
 
-  setlocale (LC_ALL, "");
+  (void) setlocale (LC_ALL, "");
   bindtextdomain (GETTEXT_PACKAGE, LOCALEDIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);

@@ -155,8 +155,10 @@ on_stream_timer (gpointer user_data)
   hub->credit += (double) (now - hub->credited) / G_USEC_PER_SEC * hub->rate;
   hub->credit = MIN (hub->credit, MAX (hub->rate, 1)); /* a suspended machine owes no more than a second's worth */
   hub->credited = now;
-  for (; hub->credit >= 1; hub->credit -= 1)
+  while (hub->credit >= 1) {
     step (hub);
+    hub->credit -= 1;
+  }
   return G_SOURCE_CONTINUE;
 }
 
@@ -209,9 +211,10 @@ on_burst (gpointer user_data)
     hub->burst_credit = BURST_CHUNK;
   hub->burst_credit = MIN (hub->burst_credit, MAX (hub->burst_rate, BURST_CHUNK));
 
-  for (; hub->burst_left > 0 && hub->burst_credit >= 1 && !is_anyone_congested (hub); hub->burst_credit -= 1) {
+  while (hub->burst_left > 0 && hub->burst_credit >= 1 && !is_anyone_congested (hub)) {
     step (hub);
     hub->burst_left--;
+    hub->burst_credit -= 1;
   }
   if (hub->burst_left > 0 && (hub->burst_rate > 0 || !is_anyone_congested (hub)))
     return G_SOURCE_CONTINUE;

@@ -43,7 +43,7 @@ say (const Simulator *simulator, const char *format, ...)
   vprintf (format, args);
   va_end (args);
   putchar ('\n');
-  fflush (stdout);
+  (void) fflush (stdout);
 }
 
 static gboolean
@@ -187,11 +187,11 @@ main (int argc, char **argv)
   g_autoptr (GError) error = NULL;
   gboolean ok;
 
-  setlocale (LC_ALL, "");
+  (void) setlocale (LC_ALL, "");
   bindtextdomain (GETTEXT_PACKAGE, LOCALEDIR);
   bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
   textdomain (GETTEXT_PACKAGE);
-  signal (SIGPIPE, SIG_IGN);
+  (void) signal (SIGPIPE, SIG_IGN);
 
   options = sim_options_parse (argv, &error);
   if (options == NULL) {

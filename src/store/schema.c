@@ -78,7 +78,7 @@ int
 relay_schema_migrate (sqlite3 *db, gint64 first_sequence)
 {
   char sql[128];
-  gint64 version;
+  gint64 version = 0;
   int rc = sqlite3_exec (db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
 
   /* Read within the transaction: another process may have been faster. */

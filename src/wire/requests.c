@@ -527,7 +527,7 @@ piece_refused (RelaySubscriptions *self, Piece *piece, RelayError error, char *c
   case RELAY_ERROR_AUTH_FAILED:
   case RELAY_ERROR_TOKEN_EXPIRED:
     /* Idle until the next connection. */
-    channels = piece_dissolve (self, piece, FALSE);
+    g_ptr_array_unref (piece_dissolve (self, piece, FALSE));
     return;
   case RELAY_ERROR_INVALID_ACTION:
     channels = piece_dissolve (self, piece, FALSE);

@@ -60,7 +60,7 @@ test_subjects (Fixture *f, gconstpointer data)
       g_autofree char *id = token != 0 ? relay_json_reader_dup_string (&f->reader, token) : NULL;
 
       if (g_strcmp0 (id, rows[i].ids[subject]) != 0)
-        g_error ("subject %u of %s is %s", subject, rows[i].text, id);
+        g_error ("subject %u of %s is %s", (guint) subject, rows[i].text, id);
     }
   }
 }
