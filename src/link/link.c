@@ -85,6 +85,7 @@ struct RelayLink {
   guint64 probe_timeout_usec; /* 0: no probe is under way */
   gint64 probe_usec; /* CLOCK_MONOTONIC when it sent its ping, 0 while there is something to be read before that */
   RelayProof proof;
+  gboolean parted;     /* the proof is the last one: the server has said goodbye */
   gboolean must_prove; /* nothing proved that long that a ping shall */
   Ping pings[MAX_PINGS]; /* each unanswered one, oldest first */
   guint n_pings;
@@ -150,6 +151,19 @@ is_odd_goodbye (RelayLink *link)
   guint code = soup_websocket_connection_get_close_code (link->websocket);
 
   return code >= 1012 && code <= 1014;
+}
+
+/* Has the peer's close frame come? */
+static gboolean
+is_goodbye_said (RelayLink *link)
+{
+  return link->websocket != NULL && soup_websocket_connection_get_close_code (link->websocket) != 0;
+}
+
+static gboolean
+is_encrypted (RelayLink *link)
+{
+  return g_strcmp0 (g_uri_peek_scheme (link->options.url), "wss") == 0;
 }
 
 /* What the peer's close frame said, if one came. */
@@ -352,13 +366,20 @@ on_heard (RelayPacedStream *stream, gsize bytes, gpointer user_data)
   link->events->heard (link, bytes, link->user_data);
 }
 
-/* libsoup has digested each piece that it was handed before it asks for another, so by now nothing is on its way. */
+/* libsoup has digested each piece that it was handed before it asks for another, so by now nothing is on its way.
+ *
+ * Behind its goodbye the server says no event any more, but it may take its time until it hangs up: that proves nothing. */
 static void
 on_emptied (RelayPacedStream *stream, gsize bytes, gboolean ended, gpointer user_data)
 {
   RelayLink *link = user_data;
 
-  relay_proof_emptied (&link->proof, bytes, ended);
+  if (!link->parted) {
+    link->parted = is_goodbye_said (link);
+    /* Where its end is a record of TLS, that is data too, and of the two it is the end which the kernel dates. */
+    if (!link->parted || !ended || !is_encrypted (link))
+      relay_proof_emptied (&link->proof, bytes, ended && !link->parted);
+  }
   /* A server that has much to say is never asked for being silent; but what it sends may prove nothing. */
   if (bytes > RELAY_PROOF_MAX_BATCH_BYTES && link->phase == PHASE_OPEN && link->n_pings == 0 && !link->must_prove &&
       relay_proof_get_age (&link->proof) > (gint64) MIN (link->options.ping_interval_usec, G_MAXINT64)) {

@@ -43,7 +43,8 @@ class EventStream:
                 "data": {"agentId": "agent_001", "prpId": channel, "progress": number % 100, "currentTask": "Streaming"},
             }).encode())
             for connection in self.server.connections:
-                if channel in connection.subscribed and connection.closed is None:
+                # Not behind its goodbye: nobody hears that any more.
+                if channel in connection.subscribed and connection.socket.open:
                     batches[connection].append(data)
             self.sent.append(Sent(time.time(), channel))
         for connection, frames in batches.items():

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
 """What was missed is told: once, from the last proof of life to the confirmation, with the channels that were heard before."""
 
+import signal
 import time
 
 import pytest
 
+from certificates import server_context
 from event_stream import gaps_of
+from prp_server import CLOSE, frame
 from relay_bus import Client, PrivateBus, event_of
 from relay_process import Relay
 from waiting import holds_for, wait_until
@@ -75,6 +78,56 @@ def test_the_proof_of_life(connected, server, client):
     gap = wait_gap(client)
     # The kernel tells the time of arrival to its tick, and the way back counts as well: 50 ms are plenty.
     assert heard - 50_000 <= gap.since <= now()
+
+
+@pytest.mark.parametrize("who", ["server", "relay"])
+def test_a_server_that_lingers(connected, server, client, new_server, who):
+    """Behind its goodbye a server says no more event. What happens until it hangs up, much later, was missed."""
+    client.subscribe("project:a")
+    connection = server.connection
+    # From here on, only what is written here goes out, and the relay's answer is not heard.
+    server.loop.call_soon_threadsafe(connection.socket.transport.pause_reading)
+    if who == "server":
+        said = now()
+        connection.write(frame(CLOSE, b"\x03\xe9"))
+    else:
+        other = new_server()
+        other.answer_subscribes = False
+        connected.configure(Server={"Url": other.url()})
+        client.command("Reload")
+        request = other.connection.wait_action("subscribe")
+        said = now()
+        connection.write(frame(CLOSE, b"\x03\xe9"))
+    holds_for(lambda: True, "", 0.7)
+    server.loop.call_soon_threadsafe(connection.socket.transport.resume_reading)
+    connection.wait_closed()
+    if who == "relay":
+        other.answer_subscribes = True
+        other.run(other._answer(other.connection, request))
+    gap = wait_gap(client)
+    assert gap.since <= said + 50_000 < gap.until
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+def test_a_goodbye_that_is_read_late(idle_relay, client, token, new_server, certificates, tls):
+    """The relay was stopped when the server said goodbye, and when it hung up: by when was all heard?"""
+    server = new_server(tls=server_context(certificates.good) if tls else None)
+    idle_relay.configure(Server={"Url": server.url(), "CaFile": certificates.ca_file},
+                         Auth={"TokenFile": idle_relay.home.write_secret("token", token)},
+                         Reconnect={"InitialDelaySec": "0.2", "MaxDelaySec": "0.3"})
+    idle_relay.start(client)
+    client.wait_state("connected")
+    client.subscribe("project:a")
+    connection = server.connection
+    idle_relay.process.send_signal(signal.SIGSTOP)
+    said = now()
+    connection.write(frame(CLOSE, b"\x03\xe9"))
+    holds_for(lambda: True, "", 0.7)
+    server.loop.call_soon_threadsafe(connection.socket.transport.close)
+    holds_for(lambda: True, "", 0.1)
+    idle_relay.process.send_signal(signal.SIGCONT)
+    gap = wait_gap(client)
+    assert gap.since <= said + 50_000 < gap.until
 
 
 def test_nothing_was_heard(connected, server, client):
