@@ -10,6 +10,7 @@ import heapq
 import itertools
 import math
 import signal
+import sqlite3
 import time
 
 from gi.repository import GLib
@@ -29,14 +30,12 @@ class Faults:
         self.wanted = {channel: [[begun, math.inf]] for channel in DURABLE}
         self.n_signed_in = 0
         self.warm = None
-        self.rss = []                # of the life that counts: (seconds since the beginning, bytes)
         self.shown = ""              # the last one
         self._steps = []             # heap of (when, number, function)
         self._numbers = itertools.count()
         self._frozen = self._lock = None
         self._full = False
         self._disconnected = False
-        self._resting = False
         self._front = 0
         self._holders = []           # (client, channels, interval)
         self._signed_out = None
@@ -70,8 +69,8 @@ class Faults:
         self.shown = fault.kind
         try:
             getattr(self, "_" + fault.kind.replace("-", "_"))(**fault.args)
-        except BusError as error:
-            # The one that was asked has just been ended, is frozen, or refuses by right.
+        except (BusError, sqlite3.OperationalError) as error:
+            # The one that was asked has just been ended, is frozen, or refuses by right; or its store is full already.
             self.stage.note(f"{fault.kind}: {error}")
 
     def _care(self):
@@ -281,7 +280,7 @@ class Faults:
         self.stage.signal_relay(signal.SIGRTMIN)
 
     def _store_locked(self, seconds):
-        if self._lock is None:
+        if self._lock is None and not self._full:
             self._lock = self.stage.hold_lock()
             self._in(seconds, self._unlock)
 

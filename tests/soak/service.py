@@ -17,6 +17,7 @@ from record import Record
 
 CALL_SEC = 20
 TICK_SEC = 0.02
+BUSY_PART = 0.7
 REPLAYED_EVENTS = 1000  # so many of the last ones are kept to be said again
 
 TYPES = ["agent.progress"] * 5 + ["prp.created", "prp.updated", "prp.status_changed", "prp.deleted", "agent.assigned",
@@ -32,16 +33,17 @@ def _data_of(kind, number):
         "prp.status_changed": {"id": prp, "previousStatus": "active", "newStatus": "completed", "reason": "done"},
         "prp.deleted": {"id": prp, "projectId": "proj_1", "reason": "Duplicate entry"},
         "agent.assigned": {"agentId": agent, "prpId": prp, "priority": "low"},
-        "error": {"code": "SOMETHING_ELSE", "message": "that concerns nobody's request"},
+        # One that names no request is taken for the answer to the only one that waits, so this names somebody else's.
+        "error": {"code": "SOMETHING_ELSE", "message": "to another client", "details": {"requestId": f"theirs-{number}"}},
     }.get(kind, {"anything": [number, {"nested": [True, None, 0.5]}]})
 
 
 class Service:
-    def __init__(self, seed, channels, grants, rate, tls_contexts):
-        """One server for each context; None is one without TLS."""
+    def __init__(self, seed, busy, channels, grants, rate, tls_contexts):
+        """Most of what happens does so on the busy ones of the channels. One server for each context; None is one without TLS."""
         self.dice = random.Random(f"events {seed}")
         self.record = Record(channels)
-        self.rate = rate
+        self.rate, self._busy = rate, busy
         self.mutation = None       # "drop" or "double": what the record is made to hide or to invent, to see the oracle object
         self.n_mutated = 0
         self._recent = []          # (frame, channel)
@@ -102,7 +104,7 @@ class Service:
 
     def publish(self, channel=None, data=None):
         """Something happens. In the service's thread."""
-        channel = channel or self.dice.choice(self.record.channels)
+        channel = channel or self.dice.choice(self._busy if self.dice.random() < BUSY_PART else self.record.channels)
         number = self.record.add(channel, time.time())
         kind = self.dice.choice(TYPES)
         data = json.dumps(_data_of(kind, number)) if data is None else data

@@ -14,7 +14,6 @@ import signal
 import sqlite3
 import subprocess
 import threading
-import time
 
 from certificates import Certificates, server_context
 from clock import Clock
@@ -82,6 +81,7 @@ class Disk:
         self._ballast.unlink(missing_ok=True)
 
     def finish(self):
+        self.make_room()
         if self.is_ours:
             libc.umount2(os.fsencode(self.folder), 2)
 
@@ -125,16 +125,35 @@ class Program:
 class Stage:
     def __init__(self, directory, bus_kind, tls, seed, rate, trouble, note):
         self.trouble, self.note = trouble, note
+        self.pid, self.owner = 0, None
+        self.ends, self.n_starts = [], 0
+        self.history, self.history_ids = [], []
+        self._started = None  # by us, where the bus starts nothing
+        self._stopping = threading.Event()
+        self._audit = None
+        # What is made is taken away again in the opposite order, also if not all of it comes about.
+        self._exits = contextlib.ExitStack()
+        try:
+            self._make(directory, bus_kind, tls, seed, rate)
+        except BaseException:
+            self.finish()
+            raise
+
+    def _make(self, directory, bus_kind, tls, seed, rate):
         self.home = Home(directory)
         self.disk = Disk(self.home.state)
+        self._exits.callback(self.disk.finish)
         self.log_path = directory / "relayd.log"
         self.grants = Grants()
+        self._exits.callback(self.grants.finish)
         certificates = Certificates(directory)
         contexts = {"off": [None, None], "on": [server_context(certificates.good)] * 2,
                     "mixed": [None, server_context(certificates.good)]}[tls]
-        self.service = Service(seed, CHANNELS, self.grants, rate, contexts)
+        self.service = Service(seed, DURABLE, CHANNELS, self.grants, rate, contexts)
+        self._exits.callback(self.service.finish)
         self.clock = Clock(directory / "clock")
         self.bus = PrivateBus(bus_kind, directory, self.home.environment)
+        self._exits.callback(self.bus.stop)
         self.settings = {"Reconnect": {"InitialDelaySec": "0.1", "MaxDelaySec": "0.4"},
                          "Heartbeat": {"PingIntervalSec": "1", "PongTimeoutSec": "1.5"},
                          "History": {"MaxEvents": str(MAX_EVENTS), "MaxAgeDays": "0"},
@@ -146,12 +165,8 @@ class Stage:
         self.sign_in()
         self._write_starter(directory)
         self.client = Client(self.bus.address, listens=False)
-        self.pid, self.owner = 0, None
-        self.ends, self.n_starts = [], 0
-        self.history, self.history_ids = [], []
-        self._started = None  # by us, where the bus starts nothing
-        self._stopping = threading.Event()
-        self._audit = None
+        self._exits.callback(self.client.close)
+        self._exits.callback(self._kill_relay)
 
         environment = dict(self.home.environment, DBUS_SESSION_BUS_ADDRESS=self.bus.address)
         heard = [directory / f"heard-{n}" for n in range(3)]
@@ -164,6 +179,8 @@ class Stage:
                               dict(environment, XDG_STATE_HOME=str(reader_home)))
         self.monitor = Program(directory, "monitor", [PRPCTL, "monitor", "--json", "--from", "start", "--cursor-file",
                                                       directory / "cursor", *MONITORED], environment)
+        for program in [*self.listeners, self.reader, self.monitor]:
+            self._exits.callback(program.end)
 
     # -- configuration
 
@@ -337,22 +354,17 @@ class Stage:
                 found.append(f"a secret is in {path.name}")
         return found
 
-    def finish(self):
-        """All that was started is ended, whatever state it is in."""
-        self._stopping.set()
-        for program in [*self.listeners, self.reader, self.monitor]:
-            program.end(signal.SIGKILL)
+    def _kill_relay(self):
         if self.pid and is_alive(self.pid):
             os.kill(self.pid, signal.SIGKILL)
         if self._started is not None:
             self._started.kill()
             self._started.wait()
-        self.client.close()
-        self.bus.stop()
-        self.service.finish()
-        self.grants.finish()
-        self.disk.make_room()
-        self.disk.finish()
+
+    def finish(self):
+        """All that was started is ended, whatever state it is in."""
+        self._stopping.set()
+        self._exits.close()
 
 
 def is_alive(pid):
