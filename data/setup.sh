@@ -18,6 +18,7 @@ BUILD_PACKAGES=(
 # shellcheck disable=SC2034
 TEST_PACKAGES=(
   clang libclang-rt-dev valgrind shellcheck
+  clang-tidy clang-tools cppcheck gcovr
   scdoc man-db
   python3-pyte xterm
   python3 python3-pytest python3-websockets python3-dbusmock python3-gi python3-dbus openssl

@@ -21,7 +21,7 @@
 #define PATIENCE_USEC SEC      /* of the server: 503 for who would wait longer */
 #define TENTHS 10
 
-typedef struct _Fleet Fleet;
+typedef struct Fleet Fleet;
 typedef struct {
   const char *name;
   /* The delay after a failure, the @n_failed'th in a row; 0: after the loss of the connection. G_MAXUINT64: gives up. */
@@ -34,7 +34,7 @@ typedef struct {
   guint32 relay;
 } Moment;
 
-struct _Fleet {
+struct Fleet {
   /* What is asked for. */
   gint n_relays, rate;
   double away_sec, retry_after_sec, initial_sec, max_sec;

@@ -81,7 +81,7 @@ test_every_character (void)
   char name[2 + ('~' - '!' + 1) + 1] = "k:";
   g_autofree char *text = NULL;
 
-  for (char c = '!'; c <= '~'; c++)
+  for (int c = '!'; c <= '~'; c++)
     name[2 + c - '!'] = c;
   g_assert_true (relay_channel_name_check (name, NULL));
   text = relay_action_subscribe ("relay-1", CHANNELS (name));
