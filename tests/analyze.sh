@@ -16,7 +16,7 @@
 run_analyze() {
   step "gcc -fanalyzer" analyze_with_gcc
   step "scan-build" analyze_with_scan_build
-  step "clang-tidy" analyze_with_clang_tidy
+  step "clang-tidy" analyze_with_clang_tidy "$1"
   step "cppcheck" analyze_with_cppcheck
 }
 
@@ -36,15 +36,17 @@ analyze_with_scan_build() {
     "${scan[@]}" ninja -C "$BUILD-scan"
 }
 
-# All of src/ and tests/ that is on the list of the build, which is brought up to date first, as are headers that are made.
+# All of src/ (analyze), or of tests/ too (analyze-all), that is on the list of the build, which is brought up to date first, as
+# are headers that are made.
 # What the compiler itself warns of it has said (-w).
 analyze_with_clang_tidy() {
-  local directory=$BUILD-clang
+  local directory=$BUILD-clang from=$SOURCE/src/
 
+  [[ $1 != analyze-all ]] || from=$SOURCE/
   CC=clang build "$directory" -Dwerror=true -Dtests=enabled -Dman=disabled || return
   jq -r '.[] | select(.file | endswith(".c")) | if .file | startswith("/") then .file else .directory + "/" + .file end' \
     "$directory/compile_commands.json" |
-    xargs -d '\n' realpath | sort -u |
+    xargs -d '\n' realpath | grep -F -- "$from" | sort -u |
     xargs -d '\n' --max-procs "$(nproc)" --max-args 8 clang-tidy -p "$directory" --quiet --extra-arg=-w
 }
 
