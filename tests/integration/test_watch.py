@@ -446,7 +446,8 @@ def test_states(relay, terminal):
     relay.set(State=GLib.Variant("s", "waiting"), LastAlive=GLib.Variant("t", alive),
               LastError=GLib.Variant("(ss)", ("REFUSED", "Nothing accepts connections.")),
               NextAttempt=GLib.Variant("t", int((time.time() + 3600) * 1e6)))
-    one.wait_text("waiting", time.strftime("correct as of %H:%M:%S", time.gmtime(alive // 1000000)))
+    # The day stands in between where it is another one.
+    one.wait_text("waiting", "correct as of ", time.strftime(" %H:%M:%S", time.gmtime(alive // 1000000)))
     relay.set(State=GLib.Variant("s", "unauthorized"))
     one.wait_text("unauthorized", "The first")
     relay.set(State=GLib.Variant("s", "connected"), NextAttempt=GLib.Variant("t", 0),
@@ -460,9 +461,9 @@ def test_gap(relay, terminal):
     one.wait_text("connected")
     now = int(time.time())
     relay.emit_gap((now - 60) * 1000000, (now - 30) * 1000000, "TIMEOUT", ["project:a"])
-    one.wait_text("events may have been missed from " + time.strftime("%H:%M:%S", time.gmtime(now - 60)))
+    one.wait_text("events may have been missed from ", time.strftime(" %H:%M:%S", time.gmtime(now - 60)))
     relay.emit_gap(1, (now - 20) * 1000000, "RESTARTED", ["project:a"])
-    one.wait_text("events may have been missed until " + time.strftime("%H:%M:%S", time.gmtime(now - 20)))
+    one.wait_text("events may have been missed until ", time.strftime(" %H:%M:%S", time.gmtime(now - 20)))
 
 
 def test_old_gap_is_not_told(relay, terminal):
