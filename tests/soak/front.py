@@ -61,8 +61,20 @@ class Line:
         self.twice_until = 0.0
         self.over = False
         self._queue = collections.deque()  # (bytes, event's number or None), while it is slow
+        self._rest = b""                   # of the one that is being said
         self._task = None
         self._leaving = []  # events of which bytes are in our buffers
+
+    def flush(self):
+        """All that was to be said is said at once: before the last word, or that would be no end in good order; and before any
+        other end. Of what a server keeps to itself no relay can know, nor tell. True if there was something."""
+        if self.over or self.silent or self.socket.transport is None or self.socket.transport.is_closing():
+            return False
+        queue, self._queue = self._queue, collections.deque()
+        rest, self._rest = self._rest, b""
+        self.socket.transport.write(rest + b"".join(data for data, _ in queue))
+        self._leaving += [n for _, n in queue if n is not None]
+        return bool(rest or queue)
 
     # Whatever ends it, what was not written by then never will be.
     def end(self):
@@ -78,7 +90,7 @@ class Line:
 
     def look(self):
         """Now and then: have the buffers become empty?"""
-        if self._leaving and self.socket.transport.get_write_buffer_size() == 0:
+        if self._leaving and not self._rest and self.socket.transport.get_write_buffer_size() == 0:
             self._settle(self._leaving)
             self._leaving = []
 
@@ -87,7 +99,7 @@ class Line:
         transport = self.socket.transport
         if self.over or self.silent or transport is None or transport.is_closing() or not self.socket.open:
             return False
-        if self._queue or time.monotonic() < self.slow_until:
+        if self._rest or self._queue or time.monotonic() < self.slow_until:
             self._queue.append((data, number))
             if self._task is None:
                 self._task = asyncio.get_running_loop().create_task(self._dribble())
@@ -104,20 +116,17 @@ class Line:
                 self._settle([number])
 
     async def _dribble(self):
-        while self._queue and not self.over and not self.socket.transport.is_closing():
-            data, number = self._queue[0]
-            slow = time.monotonic() < self.slow_until
-            step = SLOW_PIECE_BYTES if slow else len(data)
-            for i in range(0, len(data), step):
-                if self.over or self.silent or self.socket.transport.is_closing():
-                    return  # its end settles the rest
-                self.socket.transport.write(data[i:i + step])
-                if slow:
-                    await asyncio.sleep(SLOW_PAUSE_SEC)
-            if self._queue:
-                self._queue.popleft()
+        while (self._rest or self._queue) and not (self.over or self.silent or self.socket.transport.is_closing()):
+            if not self._rest:
+                self._rest, number = self._queue.popleft()
                 if number is not None:
                     self._leaving.append(number)
+            slow = time.monotonic() < self.slow_until
+            step = SLOW_PIECE_BYTES if slow else len(self._rest)
+            piece, self._rest = self._rest[:step], self._rest[step:]
+            self.socket.transport.write(piece)
+            if slow:
+                await asyncio.sleep(SLOW_PAUSE_SEC)
         self._task = None
 
     def say(self, kind, data=None):
@@ -138,13 +147,14 @@ class Line:
 
     def fall_silent(self):
         if not self.over and not self.socket.transport.is_closing():
+            self.flush()
             self.silent = True
             self.socket.transport.pause_reading()
 
     def cut(self, hard=False):
         """Without a word; the hard way, what is under way is lost with it, and the peer knows that this was no end in good
         order. There is no other one for a line that has fallen silent."""
-        hard = hard or self.silent
+        hard = not self.flush() and (hard or self.silent)
         self.end()
         transport = self.socket.transport
         if transport is None or transport.is_closing():
@@ -159,13 +169,22 @@ class Line:
     async def close(self, code):
         if self.silent:
             return
+        self.flush()
         self.end()
         await self.socket.close(code, "as planned")
 
 
 class Protocol(WebSocketServerProtocol):
+    line = None
+
     async def process_request(self, path, headers):
         return self.ws_server.prp.judge(headers)
+
+    async def write_close_frame(self, *arguments):
+        """Ours, or the answer to the relay's: never in the middle of another frame."""
+        if self.line is not None:
+            self.line.flush()
+        await super().write_close_frame(*arguments)
 
 
 class Front:
@@ -212,7 +231,7 @@ class Front:
         return http.HTTPStatus(answer[0]), list(answer[1].items()), b"No.\n"
 
     async def _handle(self, connection, _path=None):
-        line = Line(self, next(self.numbers), connection)
+        line = connection.line = Line(self, next(self.numbers), connection)
         self.n_lines += 1
         self.lines.append(line)
         try:
