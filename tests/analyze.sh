@@ -29,7 +29,7 @@ analyze_with_gcc() {
 # what a variable's cleanup function does: it takes what g_autoptr hands on for leaked. gcc's analyzer, the sanitizers and
 # valgrind look after memory.
 analyze_with_scan_build() {
-  local scan=(scan-build --use-cc=clang --status-bugs -disable-checker unix.Malloc -o "$RESULTS/scan-build")
+  local scan=(scan-build --use-cc=clang --status-bugs -disable-checker unix.Malloc -o "$BUILD-scan-report")
 
   rm -rf -- "$BUILD-scan"
   "${scan[@]}" meson setup "$BUILD-scan" "$SOURCE" -Dtests=disabled -Dman=disabled -Doptimization=0 &&
