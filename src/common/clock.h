@@ -11,7 +11,8 @@
  *   CLOCK_BOOTTIME   relay_clock_boottime    how long ago something was, sleep included
  *   CLOCK_REALTIME   g_get_real_time         what others are told; may be set at any time
  *
- * What is remembered is kept in one of the first two and turned into the third when it is told.
+ * What is remembered is kept in one of the first two and turned into the third when it is told. Where it is kept in the third
+ * (holes, which outlive the process: wire/coverage.h) it is carried along whenever that is set (link/wake.h).
  */
 static inline gint64
 relay_clock_boottime (void)

@@ -20,7 +20,8 @@
  *  - The clocks. CLOCK_MONOTONIC stands still while the machine sleeps, CLOCK_BOOTTIME does not: what lies between the
  *    two grows with each sleep and never otherwise. check_clocks() compares it with what it was.
  *  - The kernel, which says when to look: a timer on CLOCK_REALTIME with TFD_TIMER_CANCEL_ON_SET becomes readable when that
- *    clock jumps, on resume and whenever it is set. (A clock that was set is no sleep: the clocks above agree.)
+ *    clock jumps, on resume and whenever it is set. A clock that was set is no sleep: the clocks above agree. It shows in
+ *    how far it is from CLOCK_BOOTTIME, which nobody sets.
  *  - logind, by its signal PrepareForSleep, TRUE before and FALSE behind. It tells more: a machine whose clocks
  *    all stood still, or ran on, was asleep too.
  *
@@ -42,6 +43,7 @@ struct RelayWake {
   gpointer user_data;
 
   gint64 apart_usec;
+  gint64 day_usec; /* what CLOCK_REALTIME was ahead of CLOCK_BOOTTIME when that was last told */
   int timer_fd;
   GSource *timer_source;
 
@@ -77,12 +79,38 @@ tell_slept (RelayWake *wake, gint64 duration_usec)
   wake->events->slept ((guint64) duration_usec, wake->user_data);
 }
 
+/* ---- the clock of the day ---- */
+
+static gint64
+get_day (void)
+{
+  return g_get_real_time () - relay_clock_boottime ();
+}
+
+/* A pause of ours between two clocks looks like a clock that was set. One that was set looks so twice. */
+static void
+check_day (RelayWake *wake)
+{
+  gint64 ahead = get_day () - wake->day_usec;
+
+  if (ABS (ahead) >= (gint64) RELAY_WAKE_SET_MIN_USEC)
+    ahead = get_day () - wake->day_usec;
+  if (ABS (ahead) < (gint64) RELAY_WAKE_SET_MIN_USEC)
+    return;
+  wake->day_usec += ahead;
+  relay_debug ("The clock was set by %.1f s", (double) ahead / G_USEC_PER_SEC);
+  wake->events->clock_set (ahead, wake->user_data);
+}
+
+/* ---- all clocks ---- */
+
 /* TRUE: the wake may be gone. */
 static gboolean
 check_clocks (RelayWake *wake)
 {
   gint64 slept = get_apart () - wake->apart_usec;
 
+  check_day (wake);
   if (slept <= (gint64) RELAY_WAKE_SLEEP_MIN_USEC)
     return FALSE;
   tell_slept (wake, slept);
@@ -253,6 +281,7 @@ relay_wake_new (const RelayWakeEvents *events, gpointer user_data)
   wake->events = events;
   wake->user_data = user_data;
   wake->apart_usec = get_apart ();
+  wake->day_usec = get_day ();
   watch_clock (wake);
 
   wake->retry_usec = RELAY_WAKE_BUS_RETRY_MIN_USEC;

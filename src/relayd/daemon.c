@@ -169,6 +169,17 @@ on_covered (const char *channel, gpointer user_data)
 
 /* ---- hints ---- */
 
+/* What is stored by the clock as it was is stored anew: when the relay was last alive, and since when channels are not heard. */
+static void
+on_clock_set (gint64 ahead_usec, gpointer user_data)
+{
+  RelayDaemon *daemon = user_data;
+
+  relay_info ("The clock was set by %+.1f s", (double) ahead_usec / G_USEC_PER_SEC);
+  relay_coverage_clock_set (daemon->coverage, ahead_usec);
+  remember_alive (daemon);
+}
+
 static void
 on_slept (guint64 duration_usec, gpointer user_data)
 {
@@ -194,7 +205,9 @@ on_keyring_changed (gpointer user_data)
   relay_connector_check_keyring (daemon->connector);
 }
 
-static const RelayWakeEvents wake_events = { .slept = on_slept, .network_changed = on_network_changed };
+static const RelayWakeEvents wake_events = { .clock_set = on_clock_set,
+                                             .slept = on_slept,
+                                             .network_changed = on_network_changed };
 
 /* ---- what is stored ---- */
 

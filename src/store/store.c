@@ -236,11 +236,19 @@ relay_store_set_error (RelayStore *self, int rc, const char *done, GError **erro
                self->directory, done, reason);
 }
 
+/* For so long, or the file says a time that has not come yet: the clock was set back. */
+static gboolean
+is_alive_older (RelayStore *self, gint64 age_usec)
+{
+  return self->alive_usec < self->written_alive_usec ||
+         (self->alive_usec != self->written_alive_usec &&
+          g_get_monotonic_time () - self->alive_written_usec >= age_usec);
+}
+
 static gboolean
 is_alive_due (RelayStore *self)
 {
-  return self->alive_usec != self->written_alive_usec &&
-         g_get_monotonic_time () - self->alive_written_usec >= RELAY_STORE_ALIVE_USEC;
+  return is_alive_older (self, RELAY_STORE_ALIVE_USEC);
 }
 
 static gboolean
@@ -301,10 +309,7 @@ is_removed_due (RelayStore *self, const RelayHistoryState *state)
 static gboolean
 is_meta_due (RelayStore *self, const RelayHistoryState *state, gboolean is_synced)
 {
-  gint64 age_usec = g_get_monotonic_time () - self->alive_written_usec;
-
-  return is_removed_due (self, state) ||
-         (self->alive_usec != self->written_alive_usec && (is_synced || age_usec >= RELAY_STORE_ALIVE_EVENTS_USEC));
+  return is_removed_due (self, state) || is_alive_older (self, is_synced ? G_MININT64 : RELAY_STORE_ALIVE_EVENTS_USEC);
 }
 
 /* Everything in one transaction. */

@@ -58,7 +58,7 @@ void relay_store_acknowledge (RelayStore *store);
 /* The last proof of life of a connection to the server, CLOCK_REALTIME µs, 0 if there never was one. What is
  * set is written with the next commit that has something else to write (where that is only events, and the last
  * one is not RELAY_STORE_ALIVE_EVENTS_USEC ago, with one that comes after that); if it is set
- * RELAY_STORE_ALIVE_USEC or more after the last one that did, by one of its own. */
+ * RELAY_STORE_ALIVE_USEC or more after the last one that did, or back, by one of its own. */
 #define RELAY_STORE_ALIVE_USEC (10 * G_USEC_PER_SEC)
 #define RELAY_STORE_ALIVE_EVENTS_USEC G_USEC_PER_SEC
 gint64 relay_store_get_alive (RelayStore *store);

@@ -253,6 +253,37 @@ relay_coverage_prove (RelayCoverage *self, gint64 lost_usec, gint64 proof_usec)
   }
 }
 
+/* ---- the clock ---- */
+
+/* What is no time stays what it is. */
+static void
+shift (gint64 *time_usec, gint64 ahead_usec)
+{
+  if (*time_usec > RELAY_GAP_SINCE_UNKNOWN)
+    *time_usec = MAX (*time_usec + ahead_usec, RELAY_GAP_SINCE_UNKNOWN + 1);
+}
+
+void
+relay_coverage_clock_set (RelayCoverage *self, gint64 ahead_usec)
+{
+  GHashTableIter iter;
+  gpointer value;
+
+  shift (&self->alive_usec, ahead_usec);
+  g_hash_table_iter_init (&iter, self->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    Entry *entry = value;
+    gint64 before = get_since (entry);
+
+    shift (&entry->since_usec, ahead_usec);
+    shift (&entry->carried_usec, ahead_usec);
+    shift (&entry->told_since_usec, ahead_usec);
+    shift (&entry->told_until_usec, ahead_usec);
+    if (get_since (entry) != before)
+      self->changed (entry->name, self->user_data);
+  }
+}
+
 /* ---- the interface ---- */
 
 RelayCoverage *

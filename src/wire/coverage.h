@@ -43,6 +43,10 @@ void relay_coverage_handed_over (RelayCoverage *coverage, gint64 proof_usec, gin
 /* The connection that was lost, when its proof of life was at @lost_usec, has been heard to its end since, which proves more. */
 void relay_coverage_prove (RelayCoverage *coverage, gint64 lost_usec, gint64 proof_usec);
 
+/* CLOCK_REALTIME was set: it is ahead by @ahead_usec of where it would be. The times of what is not told yet go with it, so that a
+ * hole keeps its length and ends when it ends by the clock that tells of it. */
+void relay_coverage_clock_set (RelayCoverage *coverage, gint64 ahead_usec);
+
 /* Tells what closed, if all that is asked for is answered. To be called when relay_subscriptions had something to do, and
  * (@now: TRUE, whatever is unanswered) before a connection is given up. */
 void relay_coverage_tell (RelayCoverage *coverage, gboolean now);

@@ -20,12 +20,23 @@
 typedef struct {
   BusFixture bus; /* the system bus, whose server is logind */
   RelayWake *wake;
+  guint n_set;
+  gint64 set_usec; /* by all of them */
   guint n_slept;
   guint64 slept_usec; /* the last one's */
   guint n_changed;
   gboolean available;
   gboolean free_it;
 } Bed;
+
+static void
+on_clock_set (gint64 ahead_usec, gpointer user_data)
+{
+  Bed *bed = user_data;
+
+  bed->n_set++;
+  bed->set_usec += ahead_usec;
+}
 
 static void
 on_slept (guint64 duration_usec, gpointer user_data)
@@ -49,7 +60,9 @@ on_network_changed (gboolean available, gpointer user_data)
     g_clear_pointer (&bed->wake, relay_wake_free);
 }
 
-static const RelayWakeEvents events = { .slept = on_slept, .network_changed = on_network_changed };
+static const RelayWakeEvents events = { .clock_set = on_clock_set,
+                                        .slept = on_slept,
+                                        .network_changed = on_network_changed };
 
 static void
 bed_clear (Bed *bed)
@@ -156,7 +169,17 @@ test_clock (void)
   g_assert_cmpuint ((bed.slept_usec + G_USEC_PER_SEC / 2) / G_USEC_PER_SEC, ==, 2);
 }
 
-/* The clock of the day is set, by a lot: that is no sleep. */
+/* By so many seconds, give or take what the machine took. */
+static void
+expect_set (Bed *bed, guint n_set, gint64 seconds)
+{
+  gint64 off = bed->set_usec - seconds * G_USEC_PER_SEC;
+
+  g_assert_cmpuint (bed->n_set, ==, n_set);
+  g_assert_cmpint (ABS (off), <, RELAY_WAKE_SET_MIN_USEC);
+}
+
+/* The clock of the day is set, by a lot: that is no sleep. It is told, each time, by how much. */
 static void
 test_clock_set (void)
 {
@@ -165,12 +188,37 @@ test_clock_set (void)
   bed_open (&bed);
   shim_clock_set (86400 * (gint64) G_USEC_PER_SEC);
   shim_clock_tell ();
-  ws_run_for (100 * MSEC);
-  shim_clock_set (-86400 * (gint64) G_USEC_PER_SEC);
+  ws_wait_for (bed.n_set == 1);
+  expect_set (&bed, 1, 86400);
+  shim_clock_set (-2 * 86400 * (gint64) G_USEC_PER_SEC);
   shim_clock_tell ();
-  ws_run_for (100 * MSEC);
+  ws_wait_for (bed.n_set == 2);
+  expect_set (&bed, 2, -86400);
   relay_wake_check (bed.wake);
+  expect_set (&bed, 2, -86400);
+  shim_clock_set (2 * RELAY_WAKE_SET_MIN_USEC);
+  relay_wake_check (bed.wake);
+  g_assert_cmpuint (bed.n_set, ==, 3);
   g_assert_cmpuint (bed.n_slept, ==, 0);
+}
+
+/* Nor is a sleep a clock that was set: it goes on with the others. Both at once are told as both. */
+static void
+test_clock_set_in_sleep (void)
+{
+  g_auto (Bed) bed = { 0 };
+
+  bed_open (&bed);
+  shim_clock_sleep (3600 * (gint64) G_USEC_PER_SEC);
+  relay_wake_check (bed.wake);
+  g_assert_cmpuint (bed.n_slept, ==, 1);
+  expect_set (&bed, 0, 0);
+  shim_clock_sleep (60 * G_USEC_PER_SEC);
+  shim_clock_set (-600 * (gint64) G_USEC_PER_SEC);
+  relay_wake_check (bed.wake);
+  g_assert_cmpuint (bed.n_slept, ==, 2);
+  g_assert_cmpuint ((bed.slept_usec + G_USEC_PER_SEC / 2) / G_USEC_PER_SEC, ==, 60);
+  expect_set (&bed, 1, -600);
 }
 
 /* Who asks is told, too, and then nobody else is. */
@@ -413,6 +461,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/wake/clock", test_clock);
   g_test_add_func ("/wake/clock-set", test_clock_set);
+  g_test_add_func ("/wake/clock-set-in-sleep", test_clock_set_in_sleep);
   g_test_add_func ("/wake/check", test_check);
   g_test_add_func ("/wake/logind", test_logind);
   g_test_add_data_func ("/wake/once/clock-first", GINT_TO_POINTER (TRUE), test_once);

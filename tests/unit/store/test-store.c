@@ -123,6 +123,10 @@ test_alive (StoreFixture *f, gconstpointer data)
   g_assert_cmpuint (n, ==, 1);
   fixture_commit (store);
   g_assert_cmpint (history_sql_int (f, "SELECT alive FROM meta"), ==, 3000);
+  relay_store_set_alive (store, 2500); /* the clock was set back: at once */
+  g_assert_cmpuint (n, ==, 2);
+  fixture_commit (store);
+  g_assert_cmpint (history_sql_int (f, "SELECT alive FROM meta"), ==, 2500);
   relay_store_set_alive (store, 4000);
   relay_store_free (store); /* the end */
 

@@ -396,6 +396,43 @@ test_proven (Covered *c, gconstpointer data)
   expect_told (c, "14-20 LOST a:1, 15-21 LOST a:2");
 }
 
+/* The clock is set while a hole is open: it keeps its length, and so does one that waits to be told. */
+static void
+test_clock_set (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2 a:3");
+  relay_coverage_restore (c->coverage, "a:3", RELAY_GAP_SINCE_UNKNOWN);
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1 a:2 a:3", T (1));
+  g_string_truncate (c->told, 0); /* of a:3, since nobody knows when */
+  g_string_truncate (c->changed, 0);
+
+  relay_coverage_clock_set (c->coverage, 1000 * SEC); /* nothing is open */
+  g_assert_cmpstr (c->changed->str, ==, "");
+  lose_at (c, "LOST", T (10));
+  g_string_truncate (c->changed, 0);
+  relay_coverage_clock_set (c->coverage, -5 * SEC);
+  g_assert_cmpuint (strlen (c->changed->str), ==, strlen ("a:1 a:2 a:3"));
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, T (5));
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1", T (7));
+  relay_coverage_clock_set (c->coverage, 100 * SEC);
+  confirm_at (c, "a:2 a:3", T (109));
+  expect_told (c, "105-109 LOST a:1 a:2 a:3");
+}
+
+/* What is since long ago stays so, and no time becomes one that says something else. */
+static void
+test_clock_set_far_back (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1 a:2");
+  relay_coverage_restore (c->coverage, "a:1", RELAY_GAP_SINCE_UNKNOWN);
+  relay_coverage_restore (c->coverage, "a:2", T (1));
+  relay_coverage_clock_set (c->coverage, -T (2));
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, RELAY_GAP_SINCE_UNKNOWN);
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:2"), >, RELAY_GAP_SINCE_UNKNOWN);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -415,5 +452,7 @@ main (int argc, char **argv)
   ADD ("two-losses", test_two_losses);
   ADD ("restored-late", test_restored_late);
   ADD ("proven", test_proven);
+  ADD ("clock-set", test_clock_set);
+  ADD ("clock-set-far-back", test_clock_set_far_back);
   return g_test_run ();
 }
