@@ -20,8 +20,8 @@ What the product does not promise, so it is no finding:
  - Channels that only a program holds have no gap told for a restart of the relay. Nor has a channel that is wanted no more
    when the gap would be told (`_is_excused`).
  - The order of events on two connections is not kept across a handover; nothing here looks at it.
- - A gap has the times of a clock that may be set in the middle of it. Set back, a gap is too short, or of no length at all; of
-   such a gap it is only known when it ended (`_times_of`).
+ - A gap has the times of the relay's clock as that stands when it is told. They mean nothing by the clock as it stood
+   before it was set; but just then, what is reckoned by the one may be told by the other (`_times_of`).
  - An event without an id cannot be told from its double: there are none here.
  - A page of a listing may lack what was stored behind it: who lists asks again (the audit does).
 """
@@ -108,10 +108,6 @@ def _times_of(gap, steps):
         end = steps[n + 1][0] if n + 1 < len(steps) else math.inf
         # What happened before a step may have been reckoned by the clock as it stood after it.
         times.append((max(since - ahead, begin - STEP_SEC), min(until - ahead, end)))
-        if n > 0 and steps[n - 1][1] > ahead and begin <= until - ahead <= min(end, begin + STEP_SEC):
-            began = since - steps[n - 1][1]
-            if until <= since or begin - STEP_SEC <= began <= begin:
-                times.append((begin - STEP_SEC if until <= since else began, until - ahead))
     return [(begin, end) for begin, end in times if begin <= end]
 
 

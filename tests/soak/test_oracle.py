@@ -164,13 +164,11 @@ def test_a_clock_that_was_set(right):
     assert findings(right.seen(steps=[(0.0, AHEAD), (111.5, AHEAD + 900)])) != {}
 
 
-@pytest.mark.parametrize("step, seen_well", [(111.5, True), (131.5, False), (40.0, False)])
-def test_a_clock_that_was_set_back(right, step, seen_well):
-    """Then a gap has no length, and its end is all that is known. Only if it was set back just then."""
-    ahead = AHEAD - 600 if step < 112 else AHEAD
-    end = int((112.5 + ahead) * 1e6)
-    right.rows[10] = right.rows[10]._replace(gap=Gap(end, end, "X", ("project:a",)))
-    assert (findings(right.seen(steps=[(0.0, AHEAD), (step, AHEAD - 600)])) == {}) == seen_well
+@pytest.mark.parametrize("since, seen_well", [(109.5, True), (112.4, False), (112.5, False), (112.5 + 600, False)])
+def test_a_clock_that_was_set_back(right, since, seen_well):
+    """A gap that began before has its length all the same. It has not begun when the clock was set, nor at its end."""
+    right.rows[10] = right.rows[10]._replace(gap=Gap(usec(since - 600), max(usec(since - 600), usec(112.5 - 600)), "X", ("project:a",)))
+    assert (findings(right.seen(steps=[(0.0, AHEAD), (111.5, AHEAD - 600)])) == {}) == seen_well
 
 
 def test_a_clock_that_was_set_before(right):
