@@ -50,6 +50,7 @@ def test_a_token_in_the_keyring(plain, keyring, server, client, token):
     keyring.store(ACCESS, "wss://elsewhere.example/", NEW)
     plain.start(client)
     client.wait_error("NO_CREDENTIALS")
+    client.wait_told("State", "unauthorized")
     # What other programs keep there is no reason to try anything.
     client.signals.clear()
     keyring.store(ACCESS, "wss://elsewhere.example/", NEW + "-too")

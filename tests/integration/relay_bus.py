@@ -318,7 +318,11 @@ class Client:
         return self.wait_event(lambda s: s.member != "Gap" and event_of(s)["id"] == event_id, f"the event {event_id}", seconds)
 
     def changes(self, name, path=PATH, interface=RELAY):
-        """Every value that PropertiesChanged gave for a property, in order."""
+        """Every value that PropertiesChanged gave for a property, in order.
+
+        Changes are told once a turn of the relay's loop, and a call in that same turn is answered with the new value: what get() or
+        an answer has shown may be told only a moment later. For that, wait_told().
+        """
         values = []
         for s in list(self.signals):
             if s.path == path and s.member == "PropertiesChanged":
@@ -326,6 +330,11 @@ class Client:
                 if of == interface and name in changed:
                     values.append(changed[name])
         return values
+
+    def wait_told(self, name, *values, **where):
+        """For the latest values that PropertiesChanged gave for a property to be these."""
+        wait_until(lambda: self.changes(name, **where)[-len(values):] == list(values),
+                   lambda: f"{name} to become {values}; it became {self.changes(name, **where)}")
 
 
 def dict_of(variant):

@@ -86,12 +86,11 @@ def test_properties_of_a_channel(connected, server, client, new_client):
     holders = [(other.name, "org.example.App", "why")]
     assert values["Holders"].unpack() == holders
     client.unsubscribe("project:p1")
-    wait_until(lambda: client.changes("Durable", path, CHANNEL)[-1:] == [False], "Durable to change")
-    assert client.changes("Holders", path, CHANNEL)[-1] == holders
+    client.wait_told("Durable", False, path=path, interface=CHANNEL)
+    client.wait_told("Holders", holders, path=path, interface=CHANNEL)
 
     server.connection.abort()
-    wait_until(lambda: client.changes("State", path, CHANNEL)[-2:] == ["pending", "active"],
-               "State to change twice")
+    client.wait_told("State", "pending", "active", path=path, interface=CHANNEL)
     since = client.changes("ActiveSince", path, CHANNEL)
     assert since[-2] == 0 and since[-1] > values["ActiveSince"].unpack()
 
@@ -111,6 +110,8 @@ def test_changes_of_many_are_one_signal_each(connected, server, client):
     server.connection.abort()
     server.wait_connection(2)
     wait_until(lambda: all(c["State"] == "active" for c in client.channels().values()), "all to be active again")
+    for path in client.objects():
+        client.wait_told("State", "pending", "active", path=path, interface=CHANNEL)
     per_path = {}
     for s in client.signals[before:]:
         if s.member == "PropertiesChanged" and s.body.unpack()[0] == CHANNEL:

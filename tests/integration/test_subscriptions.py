@@ -252,7 +252,7 @@ def test_subscribe_while_disconnected_is_pending(connected, server, client):
     client.command("Connect")
     server.wait_connection(2).wait_action("subscribe", ["project:p1"])
     have = client.wait_channel("project:p1", State="active")
-    assert "active" in client.changes("State", have["path"], "dev.prp.Relay1.Channel")
+    client.wait_told("State", "active", path=have["path"], interface="dev.prp.Relay1.Channel")
 
 
 def test_subscribe_while_waiting_is_answered_when_connected(connected, server, client):

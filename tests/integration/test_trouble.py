@@ -220,7 +220,7 @@ def test_the_end_of_a_connection(connected, server, client, how, code):
     text = wait_error(client, code)
     assert how == "abort" or str(how) in text
     client.wait_state("connected")
-    assert client.changes("State")[-3:] == ["waiting", "connecting", "connected"]
+    client.wait_told("State", "waiting", "connecting", "connected")
     assert client.get("Connections") == 2
 
 
