@@ -99,7 +99,8 @@ fill_card (NotifyNote *note, const NotifyTraits *traits, NotifyContent *ret_cont
     add_action (ret_content, "open", notify_words_get_open ());
   add_action (ret_content, "mute", notify_words_get_mute ());
   leaf->was_news = leaf->pops;
-  leaf->pops = FALSE;
+  /* All that is known is said, also what would have been due later: it waited for the answer to the call before. */
+  leaf->pops = leaf->is_dirty = FALSE;
   leaf->shown_usec = g_get_monotonic_time ();
 }
 
@@ -241,6 +242,7 @@ fill_digest (NotifyNote *note, const NotifyTraits *traits, NotifyContent *ret_co
   notify_hints_of_digest (notify_digest_get_priority (desk->digest), notify_note_is_on_screen (note), traits,
                           &ret_content->hints);
   add_action (ret_content, "default", notify_words_get_dismiss ());
+  desk->digest_is_dirty = FALSE; /* as with a card */
   desk->digest_shown_usec = g_get_monotonic_time ();
 }
 

@@ -2,6 +2,7 @@
 """A server of org.freedesktop.Notifications that does as it is told, and remembers what it was asked for."""
 
 import itertools
+import threading
 
 from gi.repository import Gio, GLib
 
@@ -50,6 +51,7 @@ class NotificationServer:
         self.mute = set()     # methods that are never answered
         self.refusals = {}    # method → the name of the error
         self._ids = itertools.count(first_id)
+        self._lock = threading.RLock()  # what a person does comes behind the answer to the call that showed it
         self.client = None
         if comes:
             self.come()
@@ -75,7 +77,11 @@ class NotificationServer:
     # -- what it does
 
     def _on_call(self, _connection, _sender, _path, _interface, method, arguments, invocation):
-        values = arguments.unpack()
+        with self._lock:
+            self._take_call(method, arguments.unpack(), invocation)
+        tell()
+
+    def _take_call(self, method, values, invocation):
         self.calls.append(method)
         if method in self.refusals:
             invocation.return_dbus_error(self.refusals[method], "As the test wants it.")
@@ -90,7 +96,6 @@ class NotificationServer:
             invocation.return_value(None)
         elif method == "Notify" and method not in self.mute:
             self._show(values, invocation)
-        tell()
 
     def _show(self, values, invocation):
         notification = Notification(values[1] if values[1] in self.shown else next(self._ids), values)
@@ -117,13 +122,21 @@ class NotificationServer:
     # -- the person in front of it
 
     def close(self, notification_id, reason=DISMISSED):
-        self.shown.pop(notification_id, None)
-        self._signal("NotificationClosed", "(uu)", notification_id, reason)
+        with self._lock:
+            self.shown.pop(notification_id, None)
+            self._signal("NotificationClosed", "(uu)", notification_id, reason)
+        self.settle()
 
     def invoke(self, notification_id, action, token=None):
-        if token is not None:
-            self._signal("ActivationToken", "(us)", notification_id, token)
-        self._signal("ActionInvoked", "(us)", notification_id, action)
+        with self._lock:
+            if token is not None:
+                self._signal("ActivationToken", "(us)", notification_id, token)
+            self._signal("ActionInvoked", "(us)", notification_id, action)
+        self.settle()
+
+    def settle(self):
+        """Waits until the bus has passed on all that was said."""
+        self.client.bus_call("GetId")
 
     # -- what is there
 

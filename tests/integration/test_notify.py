@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """prp-notify: what a person in front of a notification server gets to see. Relay and service are real, the server is told."""
 
+import signal
 import subprocess
 
 import pytest
 
 from notification_server import DISMISSED, EXPIRED
-from notify_bench import desktop, idle_notifier, notifier, service, stays
-from waiting import wait_until
+from notify_bench import QUIET_SEC, desktop, idle_notifier, notifier, service, stays
+from waiting import holds_for, wait_until
 from wake_lab import preload
 
 __all__ = ["desktop", "idle_notifier", "notifier", "service"]  # fixtures
@@ -67,6 +68,20 @@ def test_one_call_at_a_time(notifier, desktop, service):
     desktop.release()
     desktop.wait_shown("review")
     assert [n.replaces for n in desktop.sent] == [0, desktop.sent[0].id]
+    stays(desktop, 2)
+
+
+def test_nothing_is_said_twice(notifier, desktop, service):
+    """What is not due yet when the answer comes is said with what waited for it, and not once more."""
+    desktop.hold = True
+    service.create("p")
+    desktop.wait_sent(1)
+    service.assign("p", "agent_1")
+    stays(desktop, 1)
+    service.status("p", "active")
+    notifier.wait_log("prp.status_changed of PRP p")
+    desktop.release()
+    desktop.wait_shown("agent_1", "active")
     stays(desktop, 2)
 
 
@@ -191,6 +206,26 @@ def test_burst(notifier, desktop, service, server):
     assert n.hints["category"] == "x-prp.digest"
     assert len(desktop.sent) < 15
     stays(desktop, len(desktop.sent))
+
+
+def test_no_digest_twice(notifier, desktop, service, client):
+    """The last event of a burst comes with the answer that the digest before it waited for."""
+    def digests():
+        return [n for n in desktop.sent if n.hints["category"] == "x-prp.digest"]
+
+    desktop.hold = True
+    for prp in "abcdef":
+        service.create(prp)
+    wait_until(digests, "the digest")
+    service.create("g")
+    holds_for(lambda: len(digests()) == 1, "two calls at a time", QUIET_SEC)
+    notifier.process.send_signal(signal.SIGSTOP)
+    client.wait_event_id(service.status("a", "failed"))
+    desktop.release()
+    desktop.settle()
+    notifier.process.send_signal(signal.SIGCONT)
+    desktop.wait_shown("8 events · 7 PRPs")
+    holds_for(lambda: len(digests()) == 2, digests, QUIET_SEC)
 
 
 def test_burst_takes_the_place(notifier, desktop, service):
