@@ -27,8 +27,16 @@
 
 /* ---- conversations that we close ---- */
 
-/* Its proof of life, CLOCK_REALTIME by that clock as it stood when we closed it: what it is compared with is of that time, and
- * the clock may have been set since. */
+/* What CLOCK_REALTIME was set by since we closed it; where it was not, the times of then are to stay what they are. */
+static gint64
+get_set (const Retired *retired)
+{
+  gint64 set_usec = relay_clock_get_day () - (retired->closed_usec - retired->closed_boottime_usec);
+
+  return ABS (set_usec) >= RELAY_COVERAGE_SET_MIN_USEC ? set_usec : 0;
+}
+
+/* Its proof of life, CLOCK_REALTIME by that clock as it stood when we closed it. */
 static gint64
 get_proof (const Retired *retired)
 {
@@ -37,16 +45,17 @@ get_proof (const Retired *retired)
   return proof_usec != 0 ? retired->closed_usec + (proof_usec - retired->closed_boottime_usec) : 0;
 }
 
-/* It has ended for good: was anything missed? */
+/* It has ended for good: was anything missed? What its times are compared with is by the clock as it stands now. */
 static void
 reckon (RelayConnector *connector, const Retired *retired)
 {
-  gint64 proof_usec = get_proof (retired);
+  gint64 set_usec = get_set (retired);
+  gint64 proof_usec = get_proof (retired) + set_usec;
 
   if (retired->handed_over_usec != 0)
-    relay_coverage_handed_over (connector->coverage, proof_usec, retired->handed_over_usec, CAUSE_CUT);
+    relay_coverage_handed_over (connector->coverage, proof_usec, retired->handed_over_usec + set_usec, CAUSE_CUT);
   else if (retired->lost_usec != 0)
-    relay_coverage_prove (connector->coverage, retired->lost_usec, proof_usec);
+    relay_coverage_prove (connector->coverage, retired->lost_usec + set_usec, proof_usec);
   relay_turn_arm (connector->answers_turn);
 }
 
@@ -94,7 +103,7 @@ relay_handover_get_alive (RelayConnector *connector, gint64 alive_usec)
     gint64 proof_usec = get_proof (retired);
 
     if (retired->handed_over_usec > proof_usec)
-      alive_usec = MIN (alive_usec, proof_usec);
+      alive_usec = MIN (alive_usec, proof_usec + get_set (retired));
   }
   return alive_usec;
 }

@@ -43,7 +43,7 @@ struct RelayWake {
   gpointer user_data;
 
   gint64 apart_usec;
-  gint64 day_usec; /* what CLOCK_REALTIME was ahead of CLOCK_BOOTTIME when that was last told */
+  gint64 day_usec; /* relay_clock_get_day, when it was last told */
   int timer_fd;
   GSource *timer_source;
 
@@ -81,24 +81,14 @@ tell_slept (RelayWake *wake, gint64 duration_usec)
 
 /* ---- the clock of the day ---- */
 
-static gint64
-get_day (void)
-{
-  return g_get_real_time () - relay_clock_boottime ();
-}
-
-/* A pause of ours between two clocks looks like a clock that was set. One that was set looks so twice. */
 static void
 check_day (RelayWake *wake)
 {
-  gint64 ahead = get_day () - wake->day_usec;
+  gint64 ahead = relay_clock_get_day () - wake->day_usec;
 
-  if (ABS (ahead) >= (gint64) RELAY_WAKE_SET_MIN_USEC)
-    ahead = get_day () - wake->day_usec;
   if (ABS (ahead) < (gint64) RELAY_WAKE_SET_MIN_USEC)
     return;
   wake->day_usec += ahead;
-  relay_debug ("The clock was set by %.1f s", (double) ahead / G_USEC_PER_SEC);
   wake->events->clock_set (ahead, wake->user_data);
 }
 
@@ -281,7 +271,7 @@ relay_wake_new (const RelayWakeEvents *events, gpointer user_data)
   wake->events = events;
   wake->user_data = user_data;
   wake->apart_usec = get_apart ();
-  wake->day_usec = get_day ();
+  wake->day_usec = relay_clock_get_day ();
   watch_clock (wake);
 
   wake->retry_usec = RELAY_WAKE_BUS_RETRY_MIN_USEC;

@@ -9,6 +9,7 @@
 #include "build-config.h"
 #include "bus/service.h"
 #include "common/bus-source.h"
+#include "common/clock.h"
 #include "common/error.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -131,6 +132,12 @@ static const RelayConnectorEvents connector_events = { .event = on_event, .alive
 
 /* ---- gaps ---- */
 
+static gint64
+get_day (gpointer user_data)
+{
+  return relay_clock_get_day ();
+}
+
 static void
 log_gap (const RelayGap *gap)
 {
@@ -176,7 +183,7 @@ on_clock_set (gint64 ahead_usec, gpointer user_data)
   RelayDaemon *daemon = user_data;
 
   relay_info ("The clock was set by %+.1f s", (double) ahead_usec / G_USEC_PER_SEC);
-  relay_coverage_clock_set (daemon->coverage, ahead_usec);
+  relay_coverage_follow_clock (daemon->coverage);
   remember_alive (daemon);
 }
 
@@ -638,7 +645,7 @@ relay_daemon_new (const char *config_path, GError **error)
   daemon->status = relay_status_new ();
   relay_status_set_reloaded (daemon->status, (guint64) g_get_real_time ());
   daemon->subscriptions = relay_subscriptions_new (daemon->config->max_channels);
-  daemon->coverage = relay_coverage_new (daemon->subscriptions, on_gap, on_covered, daemon);
+  daemon->coverage = relay_coverage_new (daemon->subscriptions, get_day, on_gap, on_covered, daemon);
   daemon->connector = relay_connector_new (&daemon->config->connector, daemon->subscriptions, daemon->coverage,
                                            daemon->status, &connector_events, daemon);
   if (!join_bus (daemon, error))

@@ -28,6 +28,7 @@ typedef struct {
 
 struct RelayCoverage {
   RelaySubscriptions *subscriptions;
+  RelayCoverageClock clock;
   RelayCoverageGap gap;
   RelayCoverageChanged changed;
   gpointer user_data;
@@ -36,6 +37,7 @@ struct RelayCoverage {
   guint n_closed;      /* entries with a closed hole */
   gint64 alive_usec;
   const char *cause;
+  gint64 day_usec; /* what the clock said; all times here are by it */
 };
 
 static void
@@ -69,6 +71,42 @@ static gint64
 get_since (const Entry *entry)
 {
   return entry->told_since_usec != 0 ? entry->told_since_usec : entry->since_usec;
+}
+
+/* ---- the clock ---- */
+
+/* What is no time stays what it is. */
+static void
+carry (gint64 *time_usec, gint64 ahead_usec)
+{
+  if (*time_usec > RELAY_GAP_SINCE_UNKNOWN)
+    *time_usec = MAX (*time_usec + ahead_usec, RELAY_GAP_SINCE_UNKNOWN + 1);
+}
+
+/* Times that are handed in are by the clock as it is now: so those that are here have to be, before they meet. */
+void
+relay_coverage_follow_clock (RelayCoverage *self)
+{
+  gint64 ahead = self->clock (self->user_data) - self->day_usec;
+  GHashTableIter iter;
+  gpointer value;
+
+  if (ABS (ahead) < RELAY_COVERAGE_SET_MIN_USEC)
+    return;
+  self->day_usec += ahead;
+  carry (&self->alive_usec, ahead);
+  g_hash_table_iter_init (&iter, self->entries);
+  while (g_hash_table_iter_next (&iter, NULL, &value)) {
+    Entry *entry = value;
+    gint64 before = get_since (entry);
+
+    carry (&entry->since_usec, ahead);
+    carry (&entry->carried_usec, ahead);
+    carry (&entry->told_since_usec, ahead);
+    carry (&entry->told_until_usec, ahead);
+    if (get_since (entry) != before)
+      self->changed (entry->name, self->user_data);
+  }
 }
 
 /* ---- telling ---- */
@@ -155,6 +193,7 @@ tell_closed (RelayCoverage *self)
 void
 relay_coverage_tell (RelayCoverage *self, gboolean now)
 {
+  relay_coverage_follow_clock (self);
   if (self->n_closed > 0 && (now || relay_subscriptions_is_settled (self->subscriptions)))
     tell_closed (self);
 }
@@ -192,8 +231,10 @@ on_changed (const RelayChannel *channel, RelayChannelChange change, gpointer use
   RelayCoverage *self = user_data;
   Entry *entry = g_hash_table_lookup (self->entries, channel->name);
   gboolean is_active = channel->state == RELAY_CHANNEL_ACTIVE;
-  gint64 before = relay_coverage_get_since (self, channel->name);
+  gint64 before;
 
+  relay_coverage_follow_clock (self);
+  before = relay_coverage_get_since (self, channel->name);
   if (!channel->durable && channel->n_holds == 0) {
     if (entry != NULL)
       forget (self, entry);
@@ -217,6 +258,7 @@ relay_coverage_handed_over (RelayCoverage *self, gint64 proof_usec, gint64 until
   GHashTableIter iter;
   gpointer value;
 
+  relay_coverage_follow_clock (self);
   if (proof_usec >= until_usec)
     return;
   tell_closed (self);
@@ -238,6 +280,7 @@ relay_coverage_prove (RelayCoverage *self, gint64 lost_usec, gint64 proof_usec)
   GHashTableIter iter;
   gpointer value;
 
+  relay_coverage_follow_clock (self);
   if (proof_usec <= lost_usec)
     return;
   g_hash_table_iter_init (&iter, self->entries);
@@ -253,51 +296,23 @@ relay_coverage_prove (RelayCoverage *self, gint64 lost_usec, gint64 proof_usec)
   }
 }
 
-/* ---- the clock ---- */
-
-/* What is no time stays what it is. */
-static void
-shift (gint64 *time_usec, gint64 ahead_usec)
-{
-  if (*time_usec > RELAY_GAP_SINCE_UNKNOWN)
-    *time_usec = MAX (*time_usec + ahead_usec, RELAY_GAP_SINCE_UNKNOWN + 1);
-}
-
-void
-relay_coverage_clock_set (RelayCoverage *self, gint64 ahead_usec)
-{
-  GHashTableIter iter;
-  gpointer value;
-
-  shift (&self->alive_usec, ahead_usec);
-  g_hash_table_iter_init (&iter, self->entries);
-  while (g_hash_table_iter_next (&iter, NULL, &value)) {
-    Entry *entry = value;
-    gint64 before = get_since (entry);
-
-    shift (&entry->since_usec, ahead_usec);
-    shift (&entry->carried_usec, ahead_usec);
-    shift (&entry->told_since_usec, ahead_usec);
-    shift (&entry->told_until_usec, ahead_usec);
-    if (get_since (entry) != before)
-      self->changed (entry->name, self->user_data);
-  }
-}
-
 /* ---- the interface ---- */
 
 RelayCoverage *
-relay_coverage_new (RelaySubscriptions *subscriptions, RelayCoverageGap gap, RelayCoverageChanged changed, gpointer user_data)
+relay_coverage_new (RelaySubscriptions *subscriptions, RelayCoverageClock clock, RelayCoverageGap gap,
+                    RelayCoverageChanged changed, gpointer user_data)
 {
   RelayCoverage *self = g_new0 (RelayCoverage, 1);
 
   self->subscriptions = subscriptions;
+  self->clock = clock;
   self->gap = gap;
   self->changed = changed;
   self->user_data = user_data;
   self->entries = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) entry_free);
   self->alive_usec = RELAY_GAP_SINCE_UNKNOWN;
   self->cause = RELAY_GAP_CAUSE_RESTARTED;
+  self->day_usec = clock (user_data);
   relay_subscriptions_watch (subscriptions, on_changed, self);
   return self;
 }
@@ -319,6 +334,7 @@ relay_coverage_restore (RelayCoverage *self, const char *channel, gint64 since_u
 
   g_return_if_fail (since_usec > 0);
 
+  relay_coverage_follow_clock (self);
   if (entry == NULL) {
     entry = entry_add (self, channel);
     entry->since_usec = since_usec;
@@ -337,6 +353,7 @@ relay_coverage_restore (RelayCoverage *self, const char *channel, gint64 since_u
 void
 relay_coverage_set_alive (RelayCoverage *self, gint64 realtime_usec)
 {
+  relay_coverage_follow_clock (self);
   self->alive_usec = MAX (realtime_usec, 1); /* 0 says that a channel is heard */
 }
 

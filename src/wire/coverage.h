@@ -11,6 +11,11 @@
  */
 typedef struct RelayCoverage RelayCoverage;
 
+/* How far CLOCK_REALTIME is ahead of a clock that nobody sets, now. Where that changes by RELAY_COVERAGE_SET_MIN_USEC the clock was
+ * set, and all times of what is not told yet are carried along: a hole keeps its length, and is told by the clock as it is then. */
+typedef gint64 (*RelayCoverageClock) (gpointer user_data);
+#define RELAY_COVERAGE_SET_MIN_USEC 100000 /* less is no matter to a gap */
+
 /* A gap to tell, but for its sequence; valid during the call. */
 typedef void (*RelayCoverageGap) (const RelayGap *gap, gpointer user_data);
 
@@ -21,8 +26,8 @@ typedef void (*RelayCoverageChanged) (const char *channel, gpointer user_data);
 #define RELAY_COVERAGE_ACTIVE 0   /* is heard: until the last proof of life, whenever that will have been */
 
 /* @subscriptions is borrowed, and watched until _free. */
-RelayCoverage *relay_coverage_new (RelaySubscriptions *subscriptions, RelayCoverageGap gap, RelayCoverageChanged changed,
-                                   gpointer user_data);
+RelayCoverage *relay_coverage_new (RelaySubscriptions *subscriptions, RelayCoverageClock clock, RelayCoverageGap gap,
+                                   RelayCoverageChanged changed, gpointer user_data);
 void relay_coverage_free (RelayCoverage *coverage);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (RelayCoverage, relay_coverage_free)
 
@@ -43,9 +48,8 @@ void relay_coverage_handed_over (RelayCoverage *coverage, gint64 proof_usec, gin
 /* The connection that was lost, when its proof of life was at @lost_usec, has been heard to its end since, which proves more. */
 void relay_coverage_prove (RelayCoverage *coverage, gint64 lost_usec, gint64 proof_usec);
 
-/* CLOCK_REALTIME was set: it is ahead by @ahead_usec of where it would be. The times of what is not told yet go with it, so that a
- * hole keeps its length and ends when it ends by the clock that tells of it. */
-void relay_coverage_clock_set (RelayCoverage *coverage, gint64 ahead_usec);
+/* Looks at the clock: was it set? Whatever is called here does that first, so this is for who wants it noticed sooner. */
+void relay_coverage_follow_clock (RelayCoverage *coverage);
 
 /* Tells what closed, if all that is asked for is answered. To be called when relay_subscriptions had something to do, and
  * (@now: TRUE, whatever is unanswered) before a connection is given up. */

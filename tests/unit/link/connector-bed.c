@@ -4,6 +4,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "common/clock.h"
+
 static void
 on_event (RelayEvent *event, gpointer user_data)
 {
@@ -28,6 +30,12 @@ on_gap (const RelayGap *gap, gpointer user_data)
   g_assert_cmpuint (gap->until_usec, >=, gap->since_usec);
   bed->gap_since_usec = gap->since_usec;
   bed->gap_until_usec = gap->until_usec;
+}
+
+static gint64
+get_day (gpointer user_data)
+{
+  return relay_clock_get_day ();
 }
 
 static void
@@ -131,7 +139,7 @@ bed_init (Bed *bed)
   };
   bed->subscriptions = relay_subscriptions_new (10000);
   bed->gaps = g_string_new (NULL);
-  bed->coverage = relay_coverage_new (bed->subscriptions, on_gap, on_covered, bed);
+  bed->coverage = relay_coverage_new (bed->subscriptions, get_day, on_gap, on_covered, bed);
   bed->status = relay_status_new ();
   bed->states = g_string_new (NULL);
   relay_status_watch (bed->status, on_status, bed);

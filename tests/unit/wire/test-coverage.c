@@ -12,6 +12,7 @@ typedef struct {
   RelayCoverage *coverage;
   GString *told;
   GString *changed;
+  gint64 day_usec;
 } Covered;
 
 /* "SINCE-UNTIL CAUSE channel channel", in seconds. */
@@ -24,6 +25,12 @@ on_gap (const RelayGap *gap, gpointer user_data)
   g_string_append_printf (c->told, "%s%d-%d %s %s", c->told->len > 0 ? ", " : "",
                           (int) (((gint64) gap->since_usec - REALTIME) / SEC),
                           (int) (((gint64) gap->until_usec - REALTIME) / SEC), gap->cause, channels);
+}
+
+static gint64
+get_day (gpointer user_data)
+{
+  return ((Covered *) user_data)->day_usec;
 }
 
 static void
@@ -40,7 +47,7 @@ set_up_covered (Covered *c, gconstpointer data)
   set_up (&c->f, data);
   c->told = g_string_new (NULL);
   c->changed = g_string_new (NULL);
-  c->coverage = relay_coverage_new (c->f.subs, on_gap, on_changed, c);
+  c->coverage = relay_coverage_new (c->f.subs, get_day, on_gap, on_changed, c);
 }
 
 static void
@@ -396,7 +403,7 @@ test_proven (Covered *c, gconstpointer data)
   expect_told (c, "14-20 LOST a:1, 15-21 LOST a:2");
 }
 
-/* The clock is set while a hole is open: it keeps its length, and so does one that waits to be told. */
+/* The clock is set while a hole is open: it keeps its length, and so does one that waits to be told. Whoever notices first. */
 static void
 test_clock_set (Covered *c, gconstpointer data)
 {
@@ -407,18 +414,49 @@ test_clock_set (Covered *c, gconstpointer data)
   g_string_truncate (c->told, 0); /* of a:3, since nobody knows when */
   g_string_truncate (c->changed, 0);
 
-  relay_coverage_clock_set (c->coverage, 1000 * SEC); /* nothing is open */
+  c->day_usec = 1000 * SEC; /* nothing is open */
+  relay_coverage_follow_clock (c->coverage);
   g_assert_cmpstr (c->changed->str, ==, "");
   lose_at (c, "LOST", T (10));
   g_string_truncate (c->changed, 0);
-  relay_coverage_clock_set (c->coverage, -5 * SEC);
+  c->day_usec -= 5 * SEC;
+  relay_coverage_follow_clock (c->coverage);
   g_assert_cmpuint (strlen (c->changed->str), ==, strlen ("a:1 a:2 a:3"));
   g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, T (5));
+  c->day_usec += RELAY_COVERAGE_SET_MIN_USEC - 1; /* is no matter */
+  relay_coverage_follow_clock (c->coverage);
+  g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, T (5));
+  c->day_usec -= RELAY_COVERAGE_SET_MIN_USEC - 1;
+
   relay_subscriptions_connected (c->f.subs);
   confirm_at (c, "a:1", T (7));
-  relay_coverage_clock_set (c->coverage, 100 * SEC);
+  c->day_usec += 100 * SEC;
   confirm_at (c, "a:2 a:3", T (109));
   expect_told (c, "105-109 LOST a:1 a:2 a:3");
+}
+
+/* A time that is handed in is by the clock as it is, and not carried along with those from before. */
+static void
+test_clock_set_and_lost (Covered *c, gconstpointer data)
+{
+  hold (&c->f, "a:1");
+  relay_subscriptions_connected (c->f.subs);
+  confirm_at (c, "a:1", T (500));
+  c->day_usec -= 400 * SEC;
+  lose_at (c, "LOST", T (110));
+  relay_subscriptions_connected (c->f.subs);
+  c->day_usec -= 50 * SEC;
+  confirm_at (c, "a:1", T (65));
+  expect_told (c, "60-65 LOST a:1");
+
+  /* Likewise where that what was missed comes to light later. */
+  relay_subscriptions_begin_handover (c->f.subs);
+  confirm_at (c, "a:1", T (72));
+  relay_subscriptions_end_handover (c->f.subs, TRUE);
+  c->day_usec += 1000 * SEC;
+  relay_coverage_handed_over (c->coverage, T (1071), T (1075), "CUT");
+  relay_coverage_tell (c->coverage, TRUE);
+  expect_told (c, "1071-1072 CUT a:1");
 }
 
 /* What is since long ago stays so, and no time becomes one that says something else. */
@@ -428,7 +466,8 @@ test_clock_set_far_back (Covered *c, gconstpointer data)
   hold (&c->f, "a:1 a:2");
   relay_coverage_restore (c->coverage, "a:1", RELAY_GAP_SINCE_UNKNOWN);
   relay_coverage_restore (c->coverage, "a:2", T (1));
-  relay_coverage_clock_set (c->coverage, -T (2));
+  c->day_usec -= T (2);
+  relay_coverage_follow_clock (c->coverage);
   g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:1"), ==, RELAY_GAP_SINCE_UNKNOWN);
   g_assert_cmpint (relay_coverage_get_since (c->coverage, "a:2"), >, RELAY_GAP_SINCE_UNKNOWN);
 }
@@ -453,6 +492,7 @@ main (int argc, char **argv)
   ADD ("restored-late", test_restored_late);
   ADD ("proven", test_proven);
   ADD ("clock-set", test_clock_set);
+  ADD ("clock-set-and-lost", test_clock_set_and_lost);
   ADD ("clock-set-far-back", test_clock_set_far_back);
   return g_test_run ();
 }
