@@ -73,6 +73,7 @@ class Bed:
             self.bus = PrivateBus(kind, directory, self.home.environment)
             stack.callback(self.bus.stop)
             wait_until(self._try_bus, lambda: f"{kind}: {self.bus.log_path.read_text()}")
+            self.router = self.bus.router_pid()
             self.environment = dict(self.home.environment, DBUS_SESSION_BUS_ADDRESS=self.bus.address)
             self.client = Client(self.bus.address, listens=False)
             stack.callback(self.client.close)
