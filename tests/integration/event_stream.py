@@ -10,7 +10,7 @@ from prp_server import CALL_SEC, TEXT, frame
 from relay_bus import event_of
 from waiting import SCALE
 
-Sent = collections.namedtuple("Sent", "time channel")
+Sent = collections.namedtuple("Sent", "time channel written")  # written: it was, at the latest
 Gap = collections.namedtuple("Gap", "since until cause channels sequence")
 
 TICK_SEC = 0.005
@@ -46,12 +46,15 @@ class EventStream:
                 # Not behind its goodbye: nobody hears that any more.
                 if channel in connection.subscribed and connection.socket.open:
                     batches[connection].append(data)
-            self.sent.append(Sent(time.time(), channel))
+            self.sent.append(Sent(time.time(), channel, None))
         for connection, frames in batches.items():
             try:
                 connection.socket.transport.write(b"".join(frames))
             except (RuntimeError, AttributeError):  # it has said its last word; one of TLS has forgotten its protocol by then
                 pass
+        written = time.time()
+        for number in range(len(self.sent) - max(amount, 0), len(self.sent)):
+            self.sent[number] = self.sent[number]._replace(written=written)
 
     def stop(self):
         """No more events from here on."""
@@ -78,6 +81,6 @@ def check_stream(stream, relayed, gaps, start=0, end=None):
     missed = [n for n in range(start, len(stream.sent) if end is None else end) if n not in relayed]
     for number in missed:
         event = stream.sent[number]
-        assert [g for g in gaps if event.channel in g.channels and g.since <= event.time * 1e6 <= g.until], (
+        assert [g for g in gaps if event.channel in g.channels and g.since <= event.written * 1e6 and event.time * 1e6 <= g.until], (
             f"event {number} of {event.channel}, sent at {event.time * 1e6:.0f}, was missed, and no gap tells: {gaps}")
     return missed

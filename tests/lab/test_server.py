@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 
+from prp_server import CLOSE, frame
 from waiting import wait_until
 from witness import CHANNELS
 
@@ -194,6 +195,28 @@ def test_during_a_handover(brisk, home, server, endpoint, client, new_witness, b
     blow.mend()
     witness.finish()
     wait_until(lambda: len([c for c in server.connections if c.closed is None]) == 1, "one connection in the end")
+
+
+@pytest.mark.parametrize("end", ["FIN", "RST"])
+def test_it_lingers_behind_its_goodbye(brisk, server, client, new_witness, end):
+    """It closes the WebSocket, and the TCP connection much later: nothing that it says then counts, nor does its silence. What was
+    missed begins with the goodbye."""
+    brisk.start(client)
+    client.wait_state("connected")
+    witness = new_witness(server, client)
+    witness.wait_flow()
+    last = server.connection
+    server.loop.call_soon_threadsafe(last.socket.transport.pause_reading)  # it does not hear that it is answered
+    last.write(frame(CLOSE, (1001).to_bytes(2, "big")))
+    said = witness.sent
+    wait_until(lambda: witness.sent > said + 100, "some more that it says")
+    if end == "RST":
+        last.abort()
+    else:
+        server.loop.call_soon_threadsafe(last.socket.transport.close)
+    server.wait_connection(2)
+    missed = witness.finish()
+    assert len(missed) > 90 and len(witness.gaps()) == 1
 
 
 def test_it_comes_and_goes(brisk, server, client, new_witness):
