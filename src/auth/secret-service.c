@@ -446,13 +446,16 @@ on_connected (GObject *source, GAsyncResult *result, gpointer user_data)
   secret_service_open (SECRET_TYPE_SERVICE, NULL, SECRET_SERVICE_NONE, call->cancellable, on_opened, call);
 }
 
-/* A proxy that says nothing to anybody: it holds the connection that libsecret is going to use. */
+/* A proxy that says nothing to anybody: it holds the connection that libsecret is going to use.
+ *
+ * It is not cancelled: there is one connection for all, and GDBus hands the failure to make it to everybody who waits for it,
+ * the next call included. That one would take it for the absence of a bus, and the token at hand for good. */
 static void
 connect_to_bus (RelaySecretCall *call)
 {
   call->ref_count++;
   g_async_initable_new_async (
-    G_TYPE_DBUS_PROXY, G_PRIORITY_DEFAULT, call->cancellable, on_connected, call, "g-bus-type", G_BUS_TYPE_SESSION, "g-flags",
+    G_TYPE_DBUS_PROXY, G_PRIORITY_DEFAULT, NULL, on_connected, call, "g-bus-type", G_BUS_TYPE_SESSION, "g-flags",
     G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START | G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES |
       G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS,
     "g-name", "org.freedesktop.DBus", "g-object-path", "/org/freedesktop/DBus", "g-interface-name", "org.freedesktop.DBus",

@@ -143,6 +143,32 @@ test_given_up (gconstpointer data)
   relay_secret_call_free (NULL);
 }
 
+/* The connection to the bus is one for all: who gives up while it is made does not take it from the next one. */
+static void
+test_given_up_beside_another (gconstpointer data)
+{
+  const BusFixture *bus = data;
+  sd_bus_slot *slot = NULL;
+
+  g_assert_cmpint (sd_bus_add_filter (bus->server, &slot, on_call_fail, NULL), >=, 0);
+  g_assert_cmpint (sd_bus_request_name (bus->server, "org.freedesktop.secrets", 0), >=, 0);
+  for (guint i = 0; i < 50; i++) {
+    Answer given_up = { 0 }, awaited = { 0 };
+    RelaySecretCall *first = begin (0, LONG_USEC, &given_up), *second = begin (0, LONG_USEC, &awaited);
+
+    g_main_context_iteration (NULL, TRUE);
+    relay_secret_call_free (first);
+    bus_fixture_wait (awaited.n_answers > 0);
+    g_assert_cmpint (awaited.result, ==,
+                     relay_secret_service_is_built () ? RELAY_SECRET_FAILED : RELAY_SECRET_ABSENT);
+    relay_secret_call_free (second);
+    g_free (given_up.reason);
+    g_free (awaited.reason);
+  }
+  sd_bus_slot_unref (slot);
+  g_assert_cmpint (sd_bus_release_name (bus->server, "org.freedesktop.secrets"), >=, 0);
+}
+
 static void
 test_url (void)
 {
@@ -176,6 +202,7 @@ main (int argc, char *argv[])
   g_test_add_data_func ("/secret-service/silent", &bus, test_silent_service);
   g_test_add_data_func ("/secret-service/failing", &bus, test_failing_service);
   g_test_add_data_func ("/secret-service/given-up", &bus, test_given_up);
+  g_test_add_data_func ("/secret-service/given-up-beside-another", &bus, test_given_up_beside_another);
   g_test_add_func ("/secret-service/url", test_url);
   status = g_test_run ();
   bus_fixture_tear_down (&bus);
