@@ -52,7 +52,10 @@ class Running:
                    lambda: f"{times} × {text!r} on stderr; there is {self.notes}")
 
     def wait_lines(self, count):
-        wait_until(lambda: len(self.out) >= count, lambda: f"{count} lines; there are {self.out}")
+        """The time counts from the last line: thousands of them take theirs on a busy machine."""
+        while (have := len(self.out)) < count:
+            wait_until(lambda have=have: len(self.out) > have,
+                       lambda: f"{count} lines; there are {len(self.out)}, the last {self.out[-20:]}")
 
     def end(self):
         """The exit status of a process that ends by itself."""
