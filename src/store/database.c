@@ -38,7 +38,7 @@
 #define LOCK_POLL_USEC 10000
 
 /* Of the -wal, once all of it is in the file: what a burst left is given back. */
-#define MAX_WAL_BYTES "4194304"
+#define MAX_WAL_BYTES "8388608"
 #define CACHE_KIB "2000"
 
 /* What is known of the file while it is being opened. */

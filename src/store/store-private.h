@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 
+#include "store/checkpointer.h"
 #include "store/database.h"
 #include "store/history.h"
 #include "store/statements.h"
@@ -52,7 +53,9 @@ struct RelayStore {
   gint64 data_version;     /* of what was read */
   gboolean is_synced;      /* the next commit is to reach the disk; as SQLite is set */
   int n_wal_frames;
-  int checkpoint_frames;   /* with that many, the -wal is written back */
+  int checkpoint_frames;   /* with that many, the -wal is written back by the thread … */
+  int full_frames;         /* … and with that many by a commit */
+  RelayCheckpointer *checkpointer; /* of the file; NULL: there is none */
   gint64 looked_usec;      /* when the file was last seen to be in its place; monotonic */
   char *damage;            /* the file was found to be damaged, in these words */
 

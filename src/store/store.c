@@ -32,11 +32,13 @@
  * moments. Those of durable subscriptions and numbers are (FULL), and all that was written before them with them.
  * SQLite takes the setting from one transaction to the next.
  *
- * The -wal is written back into the file (a checkpoint) within a commit, when nobody writes and it can be done
- * whole: then it starts over at its beginning, and stays as long as that. A larger one would take less work, but
- * longer at a time, with two syncs in it. CHECKPOINT_FRAMES is where a checkpoint takes a few ms on an SSD.
+ * The -wal is written back into the file (a checkpoint) by a thread, whenever it has grown by CHECKPOINT_FRAMES, so
+ * that no event waits for the syncs of that. When it has taken everything, and nothing was written meanwhile, the next
+ * commit begins at the front again. While one event follows upon the other that never comes to pass: so a -wal of
+ * MAX_WAL_FRAMES is written back within a commit, which then has not much left to do. It stays as long as it was.
  */
-#define CHECKPOINT_FRAMES 500 /* pages of 4 KiB in the -wal */
+#define CHECKPOINT_FRAMES 500 /* pages of 4 KiB in the -wal; these take a few ms on an SSD */
+#define MAX_WAL_FRAMES 2000   /* after a kill they are all read: some 10 ms */
 
 /* Between looks whether the file is still in its place. */
 #define LOOK_USEC G_USEC_PER_SEC
@@ -69,11 +71,21 @@ run (RelayStore *self, RelayStatement which)
   return relay_statement_run (&self->statements, which, NULL, 0, NULL);
 }
 
+/* The -wal begins at its front. */
+static void
+reset_checkpoints (RelayStore *self)
+{
+  self->checkpoint_frames = CHECKPOINT_FRAMES;
+  self->full_frames = MAX_WAL_FRAMES;
+}
+
 static int
 on_wal_grown (void *user_data, sqlite3 *db, const char *name, int n_frames)
 {
   RelayStore *self = user_data;
 
+  if (n_frames < self->n_wal_frames)
+    reset_checkpoints (self);
   self->n_wal_frames = n_frames;
   return SQLITE_OK;
 }
@@ -138,6 +150,7 @@ static void
 close_database (RelayStore *self, gboolean keep)
 {
   relay_statements_clear (&self->statements);
+  g_clear_pointer (&self->checkpointer, relay_checkpointer_free);
   relay_database_clear (&self->file, self->directory, keep);
 }
 
@@ -164,7 +177,7 @@ prepare_database (RelayStore *self)
 
   self->is_synced = TRUE; /* as it was opened */
   self->n_wal_frames = 0;
-  self->checkpoint_frames = CHECKPOINT_FRAMES;
+  reset_checkpoints (self);
   if (rc == SQLITE_OK && self->file.is_writable)
     rc = relay_statement_run (&self->statements, RELAY_STATEMENT_DATA_VERSION, NULL, 0, &self->data_version);
   if (rc != SQLITE_OK) {
@@ -174,6 +187,7 @@ prepare_database (RelayStore *self)
     self->file.trouble = trouble;
     return;
   }
+  self->checkpointer = relay_checkpointer_new (sqlite3_db_filename (self->file.db, "main"));
   sqlite3_wal_hook (self->file.db, on_wal_grown, self);
   sqlite3_busy_timeout (self->file.db, RELAY_STORE_COMMIT_TIMEOUT_MSEC);
 }
@@ -374,18 +388,28 @@ static gboolean
 write_wal_back (RelayStore *self)
 {
   int n_frames = 0, n_done = 0;
-  int rc = sqlite3_wal_checkpoint_v2 (self->file.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_frames, &n_done);
+  int rc;
 
+  /* Only one can do that at a time. */
+  relay_checkpointer_wait (self->checkpointer);
+  rc = sqlite3_wal_checkpoint_v2 (self->file.db, NULL, SQLITE_CHECKPOINT_PASSIVE, &n_frames, &n_done);
   return rc == SQLITE_OK && n_done > 0 && n_done == n_frames;
 }
 
-/* Writes the -wal back, if it is time for that. Somebody who reads may keep it from being done whole, which is
+/* Has the -wal written back, if it is time for that. Somebody who reads may keep it from being done whole, which is
  * no error: it is tried again when it has grown by as much. Nor is a failure: what is committed is in the -wal. */
 static void
 checkpoint (RelayStore *self)
 {
-  if (self->n_wal_frames >= self->checkpoint_frames)
-    self->checkpoint_frames = write_wal_back (self) ? CHECKPOINT_FRAMES : self->n_wal_frames + CHECKPOINT_FRAMES;
+  if (self->n_wal_frames >= self->full_frames &&
+      (!relay_checkpointer_is_busy (self->checkpointer) || self->n_wal_frames >= 2 * self->full_frames)) {
+    write_wal_back (self);
+    self->full_frames = self->n_wal_frames + CHECKPOINT_FRAMES;
+  } else if (self->n_wal_frames >= self->checkpoint_frames) {
+    self->checkpoint_frames = self->n_wal_frames + CHECKPOINT_FRAMES;
+    if (!relay_checkpointer_request (self->checkpointer))
+      write_wal_back (self);
+  }
 }
 
 static void
