@@ -10,7 +10,8 @@ from gi.repository import GLib
 from fake_relay import Connection, FakeRelay, History, Refusal
 from notify_bench import desktop, idle_notifier, monotonic, notifier, service, stays
 from notify_process import NAME
-from waiting import holds_for, wait_until
+from relay_bus import CALL_SEC
+from waiting import SCALE, holds_for, wait_until
 
 __all__ = ["desktop", "idle_notifier", "monotonic", "notifier", "service"]  # fixtures
 
@@ -260,10 +261,11 @@ def test_it_does_not_answer_at_first(bus, idle_notifier, desktop, monotonic):
     idle_notifier.start()
     idle_notifier.stop()
     relay.store_deleted("meanwhile")
-    stopped = threading.Event()
-    relay.during["State"] = stopped.wait
+    asked, stopped = threading.Event(), threading.Event()
+    relay.during["State"] = lambda: (asked.set(), stopped.wait(CALL_SEC * SCALE))
     idle_notifier.launch()
     idle_notifier.wait_log("is ready", 2)
+    assert asked.wait(CALL_SEC * SCALE)
     monotonic.advance(31)
     idle_notifier.wait_log("does not answer")
     relay.during.clear()

@@ -17,7 +17,7 @@ from event_stream import EventStream, gaps_of, numbers_of
 from relay_bus import HISTORY, BusError
 from store_lab import APPLICATION_ID, SCHEMA_VERSION, Lab, Mounts, Place, make_version_1
 from test_history import read_all
-from waiting import wait_until
+from waiting import SCALE, wait_until
 
 PAGE = 4096
 
@@ -104,7 +104,7 @@ def test_full_in_the_middle_of_a_flood(mounted_lab, server, client):
     lab, disk = mounted_lab, mounted_lab.place
     disk.mount_memory(1024)
     lab.start()
-    stream = EventStream(server, [Lab.CHANNEL], 2000)
+    stream = EventStream(server, [Lab.CHANNEL], 2000 / SCALE)  # fewer in all than are kept
     lab.check_trouble(FULL, "Make room")
     number = len(stream.sent)
     client.wait_event_id(f"ev_{number + 500}", 20)
