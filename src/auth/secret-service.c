@@ -34,7 +34,7 @@ struct RelaySecretCall {
   void (*step) (RelaySecretCall *call); /* behind the opening */
   GCancellable *cancellable;
   GHashTable *attributes;
-  GObject *bus; /* holds the connection */
+  GDBusConnection *bus; /* held for libsecret */
   SecretService *service;
   GList *items;
   SecretValue *value;
@@ -433,33 +433,27 @@ static void
 on_connected (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   RelaySecretCall *call = user_data;
-  g_autoptr (GObject) connection = NULL;
   GError *error = NULL;
 
-  call->bus = g_async_initable_new_finish (G_ASYNC_INITABLE (source), result, &error);
-  if (error != NULL)
+  call->bus = g_bus_get_finish (result, &error);
+  if (call->bus != NULL)
+    g_dbus_connection_set_exit_on_close (call->bus, FALSE);
+  if (call->bus == NULL || g_dbus_connection_is_closed (call->bus))
     tell_absent (call); /* without a bus there is nobody to be asked */
-  if (!goes_on (call, error))
-    return;
-  g_object_get (call->bus, "g-connection", &connection, NULL);
-  g_object_set (connection, "exit-on-close", FALSE, NULL);
-  secret_service_open (SECRET_TYPE_SERVICE, NULL, SECRET_SERVICE_NONE, call->cancellable, on_opened, call);
+  if (goes_on (call, error))
+    secret_service_open (SECRET_TYPE_SERVICE, NULL, SECRET_SERVICE_NONE, call->cancellable, on_opened, call);
 }
 
-/* A proxy that says nothing to anybody: it holds the connection that libsecret is going to use.
+/* The connection that libsecret is going to use. It is had before anything is done with it, as it would end the process until
+ * it is told not to.
  *
- * It is not cancelled: there is one connection for all, and GDBus hands the failure to make it to everybody who waits for it,
- * the next call included. That one would take it for the absence of a bus, and the token at hand for good. */
+ * Making it is not cancelled: there is one for all, and GDBus hands the failure to make it to everybody who waits for it, the
+ * next call included. That one would take it for the absence of a bus, and the token at hand for good. */
 static void
 connect_to_bus (RelaySecretCall *call)
 {
   call->ref_count++;
-  g_async_initable_new_async (
-    G_TYPE_DBUS_PROXY, G_PRIORITY_DEFAULT, NULL, on_connected, call, "g-bus-type", G_BUS_TYPE_SESSION, "g-flags",
-    G_DBUS_PROXY_FLAGS_DO_NOT_AUTO_START | G_DBUS_PROXY_FLAGS_DO_NOT_LOAD_PROPERTIES |
-      G_DBUS_PROXY_FLAGS_DO_NOT_CONNECT_SIGNALS,
-    "g-name", "org.freedesktop.DBus", "g-object-path", "/org/freedesktop/DBus", "g-interface-name", "org.freedesktop.DBus",
-    NULL);
+  g_bus_get (G_BUS_TYPE_SESSION, NULL, on_connected, call);
 }
 
 /* GDBus would start a bus where there is none. */
