@@ -7,6 +7,7 @@ that has fallen silent says nothing and answers nothing. All of it lives in the 
 
 import asyncio
 import collections
+import contextlib
 import http
 import json
 import socket
@@ -159,19 +160,21 @@ class Line:
         transport = self.socket.transport
         if transport is None or transport.is_closing():
             return
+        raw = transport.get_extra_info("socket")
         if hard:
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            # Now: abort() leaves it to a later turn of the loop, and what happens until then would be kept from who is still there.
+            with contextlib.suppress(OSError):
+                raw.shutdown(socket.SHUT_WR)
         try:
             transport.abort()
         except AttributeError:
             pass  # a TLS transport that has ended by itself knows no protocol any more that it could abort
 
     async def close(self, code):
-        if self.silent:
-            return
-        self.flush()
-        self.end()
-        await self.socket.close(code, "as planned")
+        if not self.silent:
+            await self.socket.close(code, "as planned")
 
 
 class Protocol(WebSocketServerProtocol):
@@ -181,9 +184,10 @@ class Protocol(WebSocketServerProtocol):
         return self.ws_server.prp.judge(headers)
 
     async def write_close_frame(self, *arguments):
-        """Ours, or the answer to the relay's: never in the middle of another frame."""
-        if self.line is not None:
+        """Ours, or the answer to the relay's: never in the middle of another frame, and the last word from this moment on."""
+        if self.line is not None and self.open:
             self.line.flush()
+            self.line.end()
         await super().write_close_frame(*arguments)
 
 
