@@ -89,8 +89,10 @@ class Connection:
         self.connection.set_exit_on_close(False)
 
     def close(self):
+        """By the socket, as relay_bus.Client does."""
         if not self.connection.is_closed():
-            self.connection.close_sync(None)
+            self.connection.get_stream().get_socket().shutdown(True, True)
+            wait_until(self.connection.is_closed, "the end of a connection to the bus")
 
     def bus_call(self, method, arguments):
         return self.connection.call_sync("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", method,
