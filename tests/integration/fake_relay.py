@@ -103,9 +103,13 @@ class Connection:
 
 
 class History:
-    """What a relay keeps: given to the next one, it outlives the first."""
+    """What a relay keeps: given to the next one, it outlives the first.
+
+    A test changes it while a client lists it, in the thread of the bus: as with a relay, nobody sees half of a change.
+    """
 
     def __init__(self, history_id="history-1", first=1, last=0):
+        self.lock = threading.RLock()
         self.id = history_id
         self.first, self.last = first, last
         self.events = []     # of {name: GVariant}
@@ -113,17 +117,20 @@ class History:
 
     def add(self, event, sequence=None):
         """Gives it its number, and keeps it."""
-        self.last = sequence or self.last + 1
-        event["sequence"] = GLib.Variant("t", self.last)
-        self.events.append(event)
+        with self.lock:
+            self.last = sequence or self.last + 1
+            event["sequence"] = GLib.Variant("t", self.last)
+            self.events.append(event)
 
     def expire(self, first):
         """Forgets what is before that number."""
-        self.first = first
-        self.events = [e for e in self.events if e["sequence"].unpack() >= first]
+        with self.lock:
+            self.first = first
+            self.events = [e for e in self.events if e["sequence"].unpack() >= first]
 
     def clear(self, history_id):
-        self.id, self.first, self.events = history_id, self.last + 1, []
+        with self.lock:
+            self.id, self.first, self.events = history_id, self.last + 1, []
 
     def matches(self, event, after, wanted):
         data = event["data"].unpack() if "data" in event else {}
@@ -135,12 +142,13 @@ class History:
                 all(ids[what] == wanted[what] for what in ids if what in wanted))
 
     def list(self, after, limit, wanted):
-        found = [e for e in self.events if self.matches(e, after, wanted)]
+        with self.lock:
+            found, newest = [e for e in self.events if self.matches(e, after, wanted)], self.last
         limit = min(limit or self.page, self.page)
         if wanted.get("newest"):
-            return found[-limit:], self.last, len(found) > limit
+            return found[-limit:], newest, len(found) > limit
         more = len(found) > limit
-        last = found[limit - 1]["sequence"].unpack() if more else max(self.last, after)
+        last = found[limit - 1]["sequence"].unpack() if more else max(newest, after)
         return found[:limit], last, more
 
 
@@ -253,9 +261,10 @@ class FakeRelay(Connection):
     def emit_event(self, member, signature, *arguments, stored=True, sequence=None, **event):
         """Keeps it, and signals it; or what was kept already (`stored` False) only signals."""
         values = self.make_event(member, signature, arguments, event)
-        self.history.add(values, sequence)
-        if not stored:
-            self.history.events.pop()
+        with self.history.lock:
+            self.history.add(values, sequence)
+            if not stored:
+                self.history.events.pop()
         self.emit(member, f"({signature}a{{sv}})", *arguments, values)
 
     def emit_deleted(self, prp_id, **options):
