@@ -136,13 +136,16 @@ remove_old (Removal *removal, gint64 now_usec)
   return rc;
 }
 
-/* What is used of the file, once it has grown by enough, and while it is too much. */
+/* What is used of the file, once it has grown by enough, and while it is too much. So many of the rows leave as what is too
+ * much is of what is used; as rows differ in size, it is looked at again behind that. */
 static int
 remove_over_size (Removal *removal)
 {
   RelayHistoryState *state = removal->state;
   RelayStatements *statements = &removal->store->statements;
-  gint64 n_pages = 0, n_free = 0;
+  const gint64 max_used = removal->store->history.max_file_bytes / RELAY_DATABASE_PAGE_BYTES;
+  gint64 n_pages = 0, n_free = 0, n_used;
+  double part;
   int rc;
 
   if (state->n_unmeasured_bytes < MEASURE_BYTES)
@@ -152,13 +155,14 @@ remove_over_size (Removal *removal)
     rc = relay_statement_run (statements, RELAY_STATEMENT_COUNT_FREE_PAGES, NULL, 0, &n_free);
   if (rc != SQLITE_OK)
     return rc;
-  if (state->first_sequence == 0 ||
-      (n_pages - n_free) * RELAY_DATABASE_PAGE_BYTES <= removal->store->history.max_file_bytes) {
+  n_used = n_pages - n_free;
+  if (state->first_sequence == 0 || n_used <= max_used) {
     state->n_unmeasured_bytes = 0;
     return SQLITE_OK;
   }
   state->is_shrinking = TRUE;
-  return remove_rows (removal, G_MAXINT64, G_MAXUINT64);
+  part = (double) (n_used - max_used) / (double) n_used;
+  return remove_rows (removal, G_MAXINT64, 1 + (guint64) (part * (double) state->n_rows));
 }
 
 /* Chapters of which no event is left. */

@@ -244,7 +244,7 @@ test_size (StoreFixture *f, gconstpointer data)
   n_used = history_sql_int (f, "SELECT page_count - freelist_count FROM pragma_page_count, pragma_freelist_count");
   g_assert_cmpint (n_used * RELAY_DATABASE_PAGE_BYTES, <=, 5 * 1024 * 1024 + 100000); /* it is looked at once in a MiB */
   n_events = history_count (store);
-  g_assert_cmpuint (n_events, >, 30);
+  g_assert_cmpuint (n_events, >, 70); /* not many more left than had to: 4 MiB are 78 of them */
   g_assert_cmpuint (n_events, <, 120);
   g_assert_cmpuint (relay_history_get_first_sequence (store), ==, 301 - n_events);
 
