@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A notification server that the bus starts: by itself it does nothing but answer."""
+"""A notification server that the bus starts: by itself it does nothing but answer. It ends with the bus."""
 
 import os
 import pathlib
@@ -15,5 +15,6 @@ class Starter:
     address = os.environ["DBUS_STARTER_ADDRESS"]
 
 
-NotificationServer(Starter, name="a program")
-threading.Event().wait()
+bus_is_gone = threading.Event()
+NotificationServer(Starter, name="a program").client.connection.connect("closed", lambda *_: bus_is_gone.set())
+bus_is_gone.wait()
